@@ -3,6 +3,8 @@
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
+# Bazel refuses to start without a home.
+export HOME="${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}"
 readonly disk_cache_dir="${SLUICE_DISK_CACHE:-$HOME/.cache/sluice/bazel}"
 
 # Messages go to stderr, so that a script's stdout stays its result.

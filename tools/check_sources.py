@@ -111,7 +111,9 @@ def main():
     if arguments.changed:
         changed = set(git("diff", "--name-only", "HEAD"))
         changed |= set(git("diff", "--name-only", "HEAD~1", "HEAD"))
-        files = [path for path in files if path in changed]
+        # A changed header is read by clang-tidy through its own source.
+        files = [path for path in files
+                 if path in changed or re.sub(r"\.cc$", ".h", path) in changed]
     files = [path for path in files if path.endswith(ending) and os.path.isfile(path)]
 
     if arguments.check == "headers":

@@ -136,7 +136,7 @@ class LeftoverTest(unittest.TestCase):
 
     def test_machine_paths(self):
         self.assertEqual(rules("tools/run", "cd /home/anna/sluice\n"), ["machine-path"])
-        self.assertEqual(rules("tools/run", "cd $HOME/work/x; cat docs/work/y\n"), [])
+        self.assertEqual(rules("tools/run", "cd $HOME/mnt/x; cat docs/mnt/y\n"), [])
 
     def test_vague_names(self):
         self.assertEqual(rules("core/hash_utils.cc", ""), ["file-name"])

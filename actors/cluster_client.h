@@ -1,0 +1,119 @@
+// How everything outside actors/ runs jobs: no actor type appears here.
+//
+// run_embedded() starts JobManager, TaskManager and tasks as actors of this process, runs one job to
+// its end and stops them again. It blocks the calling thread; JobControl may be used from any other.
+// Nothing runs before sinks and sources were checked: such an error has failed_before_start set.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/options.h"
+#include "core/status.h"
+#include "core/time.h"
+#include "graph/logical_graph.h"
+
+namespace sluice {
+
+enum class JobStatus { kFinished, kFailed, kCancelled };
+/// "FINISHED", "FAILED", "CANCELLED".
+const char* job_status_name(JobStatus status);
+
+/// What became of a job.
+struct JobResult {
+  std::string job;
+  JobStatus status = JobStatus::kFailed;
+  /// Why it failed: operator, subtask and the text of the exception. Ok unless kFailed.
+  Status error;
+  /// The failure was found before any task ran (missing input, output in the way).
+  bool failed_before_start = false;
+  /// Records the sources read (records that could not be read not counted).
+  int64_t records_in = 0;
+  /// Records taken by main sinks: sinks that can be reached without a side output.
+  int64_t records_out = 0;
+  /// Records that came after the watermark had passed their last window, dropped or to a side
+  /// output.
+  int64_t late = 0;
+  /// Records sources could not read.
+  int64_t dead_letter = 0;
+  double seconds = 0;
+  /// Sums over all subtasks of the counters that user functions registered.
+  std::map<std::string, int64_t> accumulators;
+
+  /// "job FINISHED: 20000 records in, 4321 out, 124 late, 0 dead letters, 0.21 s".
+  std::string to_line() const;
+  /// One JSON object on one line.
+  std::string to_json() const;
+};
+
+/// One chain of a running job, summed over its subtasks.
+struct VertexProgress {
+  std::string name;
+  int parallelism = 0;
+  int finished = 0;
+  int64_t rows_in = 0;
+  int64_t rows_out = 0;
+  int64_t bytes_out = 0;
+  /// Smallest over the subtasks; kMinTime while nothing is known.
+  EventTime watermark = kMinTime;
+  /// Nanoseconds since the start, summed over the subtasks; rates are differences of two looks.
+  int64_t busy_ns = 0;
+  int64_t back_pressured_ns = 0;
+  int64_t idle_ns = 0;
+  int64_t state_bytes = 0;
+};
+
+struct JobProgress {
+  std::string job;
+  double seconds = 0;
+  int64_t records_in = 0;
+  int64_t records_out = 0;
+  std::vector<VertexProgress> vertices;
+};
+
+/// Steers a running job. Any thread; requests made before the start take effect at the start.
+class JobControl {
+ public:
+  JobControl();
+  ~JobControl();
+  JobControl(const JobControl&) = delete;
+  JobControl& operator=(const JobControl&) = delete;
+
+  /// Sources read no further; what was read goes through the job, which ends as at the end of its
+  /// input: MAX watermark, last timers, commit, FINISHED.
+  void request_stop();
+  /// Tasks end at once, nothing is committed, CANCELLED.
+  void request_cancel();
+
+  class Impl;
+  Impl& impl() { return *impl_; }
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+struct JobSettings {
+  std::string name = "job";
+  Options options;
+  /// Called every `progress_interval` on the thread that runs run_embedded(), when set.
+  std::function<void(const JobProgress&)> on_progress;
+  Duration progress_interval{500};
+  /// Optional.
+  JobControl* control = nullptr;
+};
+
+/// Runs the job to its end. An error Status means that the job could not even be planned (a graph
+/// with a cycle, no sink, parallelism out of bounds); all else is in the JobResult.
+Result<JobResult> run_embedded(LogicalGraph graph, const JobSettings& settings);
+
+/// The plan as the engine would run it, without running it.
+enum class PlanFormat { kText, kJson, kDot };
+Result<std::string> explain_plan(const LogicalGraph& graph, const JobSettings& settings,
+                                 PlanFormat format);
+
+}  // namespace sluice

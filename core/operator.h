@@ -15,6 +15,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/clock.h"
@@ -37,6 +38,13 @@ enum class Progress {
 struct Cursor {
   uint32_t row = 0;
   uint32_t mark = 0;
+};
+
+/// Bytes that say how to make something written visible, e.g. "rename A to B" (core/sink.h).
+struct Committable {
+  std::string data;
+  CheckpointId checkpoint;
+  int subtask = 0;
 };
 
 /// Who an operator instance is; what Flink's RuntimeContext tells.
@@ -85,6 +93,13 @@ struct OperatorContext {
   size_t state_memory_bytes = 0;
   /// A directory of this attempt's own for local state; made on first use.
   std::string state_directory;
+  /// `on-bad-record`: a record that cannot be read fails the job instead of becoming a dead letter.
+  bool fail_on_bad_record = false;
+  /// Keeps such a record when the job has no dead-letter output; thread-safe, may be null in tests.
+  std::function<void(std::string_view place, std::string_view reason, std::string_view raw)>
+      dead_letter;
+  /// Checkpoints are on: sinks commit when one completes. Otherwise they commit at the end.
+  bool checkpointing = false;
 };
 
 class Operator {
@@ -129,6 +144,12 @@ class Operator {
   virtual OutputBase& output(int index) = 0;
   /// Adds the output of a side tag; called before open(), index = output_count() before the call.
   virtual void add_side_output(int tag_id, std::unique_ptr<OutputBase> output);
+
+  /// No input is at hand: push out what is buffered (sinks).
+  virtual Status on_idle() { return Status::ok(); }
+  /// After finish() without a later checkpoint: what a committer has to make visible once every task
+  /// of the job has finished.
+  virtual std::vector<Committable> take_committables() { return {}; }
 
   /// Bytes of state held in memory, for the metrics.
   virtual size_t state_bytes() const { return 0; }

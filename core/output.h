@@ -34,6 +34,12 @@ class OutputBase {
                                        1, batch_bytes / std::max<size_t>(1, type().row_bytes)));
   }
   uint32_t row_limit() const { return row_limit_; }
+  /// Rows that fit before is_full() holds by number of rows; text bytes are not counted.
+  uint32_t room() const {
+    if (!sealed_.empty()) return 0;
+    if (!building_) return row_limit_;
+    return building_->rows() < row_limit_ ? row_limit_ - building_->rows() : 0;
+  }
   /// Nobody reads this output: everything emitted is dropped at once.
   void set_discarding() { discarding_ = true; }
 

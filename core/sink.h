@@ -19,13 +19,6 @@ namespace sluice {
 
 enum class WriteState { kDone, kFull };
 
-/// Bytes that say how to make something written visible, e.g. "rename A to B".
-struct Committable {
-  std::string data;
-  CheckpointId checkpoint;
-  int subtask = 0;
-};
-
 /// What became of a committable.
 enum class CommitOutcome {
   kCommitted,

@@ -9,6 +9,7 @@
 // leave in the order in which they were made; after kFinished or kFailed nothing is sent.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -43,6 +44,8 @@ class TaskLink {
   /// acknowledged asynchronously. `alignment_ms`: how long the barrier took to align.
   virtual void snapshot_taken(const Barrier& barrier, std::vector<OperatorSnapshot> states,
                               int64_t alignment_ms) = 0;
+  /// The sink `node` has finished: to be committed once every task of the job has finished.
+  virtual void committables(NodeId node, std::vector<Committable> committables) = 0;
   /// The checkpoint cannot be taken here (prepare_snapshot failed, end of data came first).
   virtual void snapshot_declined(CheckpointId checkpoint, const Status& reason) = 0;
 };
@@ -74,8 +77,12 @@ struct TaskServices {
   std::string state_directory;
   /// Restored state of stage i, or null. Empty vector = fresh start.
   std::vector<SnapshotReader*> restored;
-  /// Where source readers put records they could not read.
-  std::function<void(const DeadLetter&)> dead_letter;
+  /// Keeps records that could not be read when the job has no dead-letter output of its own;
+  /// thread-safe.
+  std::function<void(std::string_view place, std::string_view reason, std::string_view raw)>
+      dead_letter;
+  bool fail_on_bad_record = false;
+  bool checkpointing = false;
 };
 
 enum class RunState {
@@ -113,6 +120,10 @@ class Task {
   /// Reads no further; what was read is flushed and the task ends as at the end of its input
   /// (with_max_watermark: event timers fire; otherwise they do not).
   void stop(bool with_max_watermark);
+  /// Watermark alignment (semantics rule 16): splits beyond `limit` pause.
+  void set_watermark_limit(EventTime limit);
+  /// This source's own watermark for its alignment group; kMaxTime when idle or finished.
+  EventTime alignment_watermark() const;
   /// Splits not read to the end, with positions (for the enumerator on failover).
   std::vector<SourceSplit> unfinished_splits() const;
 

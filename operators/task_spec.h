@@ -8,7 +8,7 @@
 
 #include "core/element.h"
 #include "core/operator.h"
-#include "graph/logical_graph.h"
+#include "core/partitioning.h"
 
 namespace sluice {
 

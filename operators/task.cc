@@ -1,0 +1,449 @@
+#include "operators/task.h"
+
+#include <algorithm>
+#include <deque>
+#include <utility>
+
+#include "operators/input_gate.h"
+#include "operators/operator_chain.h"
+#include "operators/output_edge.h"
+#include "operators/source_operator.h"
+
+namespace sluice {
+
+size_t batch_bytes_for(const TaskLimits& limits, int output_channels) {
+  const size_t share = limits.output_budget_bytes / static_cast<size_t>(std::max(1, output_channels));
+  return std::clamp(share, limits.batch_bytes_min, limits.batch_bytes_max);
+}
+
+uint32_t credits_for(const TaskLimits& limits, int input_channels, size_t batch_bytes) {
+  constexpr size_t kCreditsMax = 64;
+  const size_t share = limits.input_budget_bytes / static_cast<size_t>(std::max(1, input_channels));
+  return static_cast<uint32_t>(std::clamp<size_t>(share / std::max<size_t>(1, batch_bytes), 2,
+                                                  kCreditsMax));
+}
+
+// The order of work in run(): drain what is pending → barrier → due timers → next input.
+class Task::Impl {
+ public:
+  Impl(TaskSpec spec, TaskServices services, TaskLink& link)
+      : spec_(std::move(spec)),
+        services_(std::move(services)),
+        link_(link),
+        gate_(spec_.input_channels, spec_.input_count),
+        chain_(spec_, edges_) {
+    const size_t batch_bytes = batch_bytes_for(spec_.limits, spec_.output_channel_count());
+    for (const OutputEdgeSpec& edge : spec_.edges) {
+      edges_.push_back(std::make_unique<OutputEdge>(edge, spec_.limits, batch_bytes,
+                                                    spec_.id.subtask, link_, *services_.clock,
+                                                    progress_));
+    }
+  }
+
+  Status open() {
+    const size_t batch_bytes = batch_bytes_for(spec_.limits, spec_.output_channel_count());
+    SLUICE_RETURN_IF_ERROR(chain_.open(services_, batch_bytes));
+    if (spec_.is_source) source_ = static_cast<SourceOperatorBase*>(&chain_.head());
+    last_run_end_ns_ = services_.clock->steady_ns();
+    next_marker_ns_ = last_run_end_ns_;
+    return Status::ok();
+  }
+  void close() { chain_.close(); }
+
+  RunState run(int64_t budget_ns);
+  const Status& status() const { return status_; }
+  int64_t next_wakeup_ms() const;
+
+  void receive(int channel, StreamElement element) {
+    gate_.receive(channel, std::move(element));
+    progress_.queued_batches.store(static_cast<int64_t>(gate_.queued()), std::memory_order_relaxed);
+  }
+  void add_credit(int channel, uint32_t credits, BatchPtr recycled) {
+    for (size_t i = 0; i < edges_.size(); ++i) {
+      const OutputEdgeSpec& edge = spec_.edges[i];
+      if (channel >= edge.first_channel && channel < edge.first_channel + edge.channels) {
+        edges_[i]->add_credit(channel - edge.first_channel, credits, std::move(recycled));
+        return;
+      }
+    }
+    SLUICE_CHECK_MSG(false, "credit for a channel that does not exist");
+  }
+  void add_splits(const std::vector<SourceSplit>& splits, bool no_more) {
+    chain_.guarded(0, [&] {
+      source_->add_splits(splits, no_more);
+      return source_->status();
+    });
+  }
+  void trigger_checkpoint(const Barrier& barrier) { triggered_.push_back(barrier); }
+  void stop(bool with_max_watermark) { source_->stop(with_max_watermark); }
+  void set_watermark_limit(EventTime limit) { source_->set_watermark_limit(limit); }
+  EventTime alignment_watermark() const {
+    return source_ != nullptr ? source_->alignment_watermark() : kMaxTime;
+  }
+  std::vector<SourceSplit> unfinished_splits() const { return source_->unfinished_splits(); }
+  void checkpoint_complete(CheckpointId id) { (void)chain_.checkpoint_complete(id).is_ok(); }
+  void checkpoint_aborted(CheckpointId id) { chain_.checkpoint_aborted(id); }
+
+  const TaskSpec& spec() const { return spec_; }
+  const TaskProgress& progress() const { return progress_; }
+  std::vector<uint32_t> output_credits() const {
+    std::vector<uint32_t> credits;
+    for (const auto& edge : edges_) {
+      for (int i = 0; i < edge->channel_count(); ++i) {
+        credits.push_back(static_cast<uint32_t>(std::max(0, edge->credit(i))));
+      }
+    }
+    return credits;
+  }
+
+ private:
+  // What stopped the last run.
+  enum class Wait { kInput, kCredit };
+  enum class Step {
+    kWorked,   // Go on.
+    kNothing,  // No input at hand.
+    kBlocked,  // No credit, or an operator awaits something.
+    kEnded,
+  };
+  enum class Phase {
+    kRunning,
+    kFinishing,  // All inputs have ended: operators emit what is left.
+    kEnded,      // End of data was sent.
+  };
+
+  Step step();
+  Step drain();
+  Step step_source();
+  Step step_gate();
+  Step step_finishing();
+  bool take_snapshot(const Barrier& barrier);
+  Step handle_barrier(const Barrier& barrier);
+  void finish_input();
+  void send_control(const StreamElement& element) {
+    for (auto& edge : edges_) edge->send_control(element);
+  }
+  void emit_markers(int64_t now_ns);
+  void flush_all() {
+    for (auto& edge : edges_) edge->flush();
+  }
+  void end();
+  void fail(const Status& status) {
+    if (status_.is_ok()) status_ = status;
+  }
+  void account(int64_t start_ns, int64_t end_ns, Wait wait);
+
+  const TaskSpec spec_;
+  const TaskServices services_;
+  TaskLink& link_;
+  TaskProgress progress_;
+  std::vector<std::unique_ptr<OutputEdge>> edges_;
+  InputGate gate_;
+  OperatorChain chain_;
+  SourceOperatorBase* source_ = nullptr;
+
+  Status status_;
+  Phase phase_ = Phase::kRunning;
+  int current_channel_ = -1;  // Whose batch is in the chain; its credit is granted when done.
+  bool source_waits_ = false;
+  bool source_was_idle_ = false;
+  std::deque<Barrier> triggered_;     // For a source or an ended task.
+  std::optional<Barrier> draining_;   // A terminal barrier with drain: finish first, then snapshot.
+  bool discard_input_ = false;        // After a terminal barrier.
+  int64_t last_run_end_ns_ = 0;
+  int64_t next_flush_check_ns_ = 0;
+  int64_t next_marker_ns_ = 0;
+  Wait last_wait_ = Wait::kInput;
+};
+
+// ---- run ----------------------------------------------------------------------------------------
+
+RunState Task::Impl::run(int64_t budget_ns) {
+  const int64_t start = services_.clock->steady_ns();
+  account(last_run_end_ns_, start, last_wait_);
+  source_waits_ = false;
+  RunState result = RunState::kWaiting;
+  int64_t now = start;
+  for (;;) {
+    const Step done = step();
+    if (!chain_.status().is_ok()) fail(chain_.status());
+    if (!status_.is_ok()) {
+      result = RunState::kFailed;
+      break;
+    }
+    now = services_.clock->steady_ns();
+    if (spec_.limits.latency_marker_interval.count() > 0 && spec_.is_source) emit_markers(now);
+    if (done == Step::kEnded) {
+      result = RunState::kFinished;
+      break;
+    }
+    if (done == Step::kBlocked) {
+      last_wait_ = chain_.is_awaiting() ? Wait::kInput : Wait::kCredit;
+      if (source_ != nullptr) source_->note_blocked();
+      break;
+    }
+    if (done == Step::kNothing) {
+      last_wait_ = Wait::kInput;
+      if (!chain_.on_idle().is_ok()) continue;
+      flush_all();
+      break;
+    }
+    if (now >= next_flush_check_ns_) {
+      const int64_t timeout = std::chrono::nanoseconds(spec_.limits.buffer_timeout).count();
+      for (auto& edge : edges_) edge->flush_older_than(now - timeout);
+      next_flush_check_ns_ = now + timeout / 4;
+    }
+    if (now - start >= budget_ns) {
+      result = RunState::kMore;
+      break;
+    }
+  }
+  progress_.busy_ns.fetch_add(now - start, std::memory_order_relaxed);
+  progress_.watermark_ms.store(
+      source_ != nullptr ? source_->alignment_watermark().ms : gate_.watermark().ms,
+      std::memory_order_relaxed);
+  progress_.state_bytes.store(static_cast<int64_t>(chain_.state_bytes()),
+                              std::memory_order_relaxed);
+  progress_.queued_batches.store(static_cast<int64_t>(gate_.queued()), std::memory_order_relaxed);
+  last_run_end_ns_ = now;
+  return result;
+}
+
+void Task::Impl::account(int64_t start_ns, int64_t end_ns, Wait wait) {
+  auto& counter = wait == Wait::kCredit ? progress_.back_pressured_ns : progress_.idle_ns;
+  counter.fetch_add(std::max<int64_t>(0, end_ns - start_ns), std::memory_order_relaxed);
+}
+
+Task::Impl::Step Task::Impl::drain() {
+  if (!chain_.is_drained() && !chain_.pump()) return Step::kBlocked;
+  finish_input();
+  return Step::kWorked;
+}
+
+Task::Impl::Step Task::Impl::step() {
+  if (drain() == Step::kBlocked) return Step::kBlocked;
+  if (phase_ == Phase::kEnded) {
+    if (triggered_.empty()) return Step::kEnded;
+    const Barrier barrier = triggered_.front();
+    triggered_.pop_front();
+    take_snapshot(barrier);
+    return Step::kWorked;
+  }
+  if (phase_ == Phase::kFinishing) return step_finishing();
+  if (const int64_t timer = chain_.next_processing_timer(); timer != Operator::kNoTimer) {
+    const int64_t now_ms = services_.clock->wall_ms();
+    if (timer < now_ms && !chain_.fire_processing_timers(now_ms)) return Step::kBlocked;
+  }
+  return source_ != nullptr ? step_source() : step_gate();
+}
+
+void Task::Impl::finish_input() {
+  if (current_channel_ < 0) return;
+  link_.grant(std::exchange(current_channel_, -1), 1, chain_.take_used());
+}
+
+// ---- sources ------------------------------------------------------------------------------------
+
+Task::Impl::Step Task::Impl::step_source() {
+  if (!triggered_.empty()) {
+    const Barrier barrier = triggered_.front();
+    triggered_.pop_front();
+    return handle_barrier(barrier);
+  }
+  if (source_waits_) return Step::kNothing;
+  SourceOperatorBase::State state = SourceOperatorBase::State::kNothingYet;
+  if (!chain_.guarded(0, [&] {
+        state = source_->poll();
+        return source_->status();
+      })) {
+    return Step::kBlocked;
+  }
+  const bool idle = source_->is_idle();
+  if (source_was_idle_ && !idle) {
+    send_control(StreamElement::of_kind(ElementKind::kActive));
+    source_was_idle_ = false;
+  }
+  // What poll() emitted sits in the head's output.
+  const bool drained = chain_.pump();
+  if (drained && idle && !source_was_idle_) {
+    send_control(StreamElement::of_kind(ElementKind::kIdle));
+    source_was_idle_ = true;
+  }
+  switch (state) {
+    case SourceOperatorBase::State::kProduced:
+      break;
+    case SourceOperatorBase::State::kNothingYet:
+      source_waits_ = true;
+      break;
+    case SourceOperatorBase::State::kNeedSplit:
+      link_.request_split();
+      source_waits_ = true;
+      break;
+    case SourceOperatorBase::State::kFinished:
+      phase_ = Phase::kFinishing;
+      break;
+  }
+  return drained ? Step::kWorked : Step::kBlocked;
+}
+
+// ---- inputs -------------------------------------------------------------------------------------
+
+Task::Impl::Step Task::Impl::step_gate() {
+  GateEvent event = gate_.next(chain_.head().next_input());
+  switch (event.kind) {
+    case GateEvent::Kind::kNone:
+      return Step::kNothing;
+    case GateEvent::Kind::kBatch:
+      if (discard_input_) {
+        if (event.channel >= 0) link_.grant(event.channel, 1, BatchPtr());
+        return Step::kWorked;
+      }
+      progress_.rows_in.fetch_add(event.data.rows(), std::memory_order_relaxed);
+      progress_.batches_in.fetch_add(1, std::memory_order_relaxed);
+      current_channel_ = event.channel;
+      if (event.data.is_empty()) {
+        finish_input();
+        return Step::kWorked;
+      }
+      chain_.give(event.input, std::move(event.data));
+      return chain_.pump() ? Step::kWorked : Step::kBlocked;
+    case GateEvent::Kind::kStatus:
+      send_control(
+          StreamElement::of_kind(event.idle ? ElementKind::kIdle : ElementKind::kActive));
+      return Step::kWorked;
+    case GateEvent::Kind::kBarrier:
+      return handle_barrier(event.barrier);
+    case GateEvent::Kind::kAbortBarrier: {
+      StreamElement cancel = StreamElement::of_kind(ElementKind::kCancelBarrier);
+      cancel.barrier = event.barrier;
+      send_control(cancel);
+      link_.snapshot_declined(event.barrier.checkpoint,
+                              Status::cancelled("the checkpoint was overtaken or cancelled"));
+      return Step::kWorked;
+    }
+    case GateEvent::Kind::kLatencyMarker:
+      chain_.record_latency(services_.clock->steady_ns(), event.marker_ns);
+      for (auto& edge : edges_) edge->send_marker(event.marker_ns);
+      return Step::kWorked;
+    case GateEvent::Kind::kEndOfInput:
+      if (!discard_input_) chain_.end_of_input(event.input);
+      if (gate_.all_ended()) phase_ = Phase::kFinishing;
+      return Step::kWorked;
+  }
+  return Step::kNothing;
+}
+
+void Task::Impl::emit_markers(int64_t now_ns) {
+  if (now_ns < next_marker_ns_ || phase_ != Phase::kRunning) return;
+  next_marker_ns_ =
+      now_ns + std::chrono::nanoseconds(spec_.limits.latency_marker_interval).count();
+  chain_.record_latency(now_ns, now_ns);
+  for (auto& edge : edges_) edge->send_marker(now_ns);
+}
+
+// ---- end ----------------------------------------------------------------------------------------
+
+Task::Impl::Step Task::Impl::step_finishing() {
+  // After a terminal barrier without drain operators are not finished: windows stay open.
+  if (!discard_input_ && !chain_.finish()) return Step::kBlocked;
+  if (draining_) {
+    const Barrier barrier = *draining_;
+    draining_.reset();
+    if (!take_snapshot(barrier)) return Step::kBlocked;
+  }
+  end();
+  return Step::kWorked;
+}
+
+void Task::Impl::end() {
+  if (!services_.checkpointing) {
+    for (size_t i = 0; i < chain_.stage_count(); ++i) {
+      auto committables = chain_.stage(i).take_committables();
+      if (!committables.empty()) {
+        link_.committables(spec_.stages[i].node, std::move(committables));
+      }
+    }
+  }
+  send_control(StreamElement::of_kind(ElementKind::kEndOfData));
+  phase_ = Phase::kEnded;
+}
+
+// ---- checkpoints --------------------------------------------------------------------------------
+
+Task::Impl::Step Task::Impl::handle_barrier(const Barrier& barrier) {
+  if (barrier.terminal && barrier.drain) {
+    // MAX watermark → timers → finish → snapshot → end (semantics rule 30).
+    draining_ = barrier;
+    if (source_ != nullptr) {
+      source_->stop(true);
+    } else {
+      for (int input = 0; input < spec_.input_count; ++input) chain_.end_of_input(input);
+      phase_ = Phase::kFinishing;
+    }
+    return Step::kWorked;
+  }
+  if (!take_snapshot(barrier)) return Step::kBlocked;
+  if (barrier.terminal) {
+    discard_input_ = true;
+    if (source_ != nullptr) phase_ = Phase::kFinishing;
+  }
+  return Step::kWorked;
+}
+
+// Pre-barrier hook, barrier downstream, synchronous part: in this order (semantics rule 21).
+bool Task::Impl::take_snapshot(const Barrier& barrier) {
+  const int64_t aligned_ms = services_.clock->wall_ms() - barrier.triggered_ms;
+  if (!chain_.prepare_snapshot(barrier.checkpoint).is_ok()) return false;
+  SLUICE_CHECK_MSG(chain_.is_drained() || chain_.pump(), "a pre-barrier hook emitted too much");
+  if (phase_ != Phase::kEnded) send_control(StreamElement::of_barrier(barrier));
+  auto states = chain_.snapshot(barrier.checkpoint);
+  if (!states.is_ok()) return false;
+  link_.snapshot_taken(barrier, std::move(states).value(), aligned_ms);
+  return true;
+}
+
+int64_t Task::Impl::next_wakeup_ms() const {
+  if (phase_ == Phase::kEnded || !status_.is_ok()) return Operator::kNoTimer;
+  int64_t next = chain_.next_processing_timer();
+  // A timer for time t fires when the clock is past t (semantics rule 19).
+  if (next != Operator::kNoTimer) ++next;
+  if (source_ != nullptr) next = std::min(next, source_->next_poll_ms());
+  for (const auto& edge : edges_) {
+    const int64_t deadline_ns = edge->flush_deadline_ns();
+    if (deadline_ns == std::numeric_limits<int64_t>::max()) continue;
+    const int64_t in_ns = std::max<int64_t>(0, deadline_ns - services_.clock->steady_ns());
+    next = std::min(next, services_.clock->wall_ms() + in_ns / 1'000'000 + 1);
+  }
+  return next;
+}
+
+// ---- Task ---------------------------------------------------------------------------------------
+
+Task::Task(TaskSpec spec, TaskServices services, TaskLink& link)
+    : impl_(std::make_unique<Impl>(std::move(spec), std::move(services), link)) {}
+Task::~Task() = default;
+Status Task::open() { return impl_->open(); }
+void Task::close() { impl_->close(); }
+RunState Task::run(int64_t budget_ns) { return impl_->run(budget_ns); }
+const Status& Task::status() const { return impl_->status(); }
+int64_t Task::next_wakeup_ms() const { return impl_->next_wakeup_ms(); }
+void Task::receive(int channel, StreamElement element) {
+  impl_->receive(channel, std::move(element));
+}
+void Task::add_credit(int channel, uint32_t credits, BatchPtr recycled) {
+  impl_->add_credit(channel, credits, std::move(recycled));
+}
+void Task::add_splits(std::vector<SourceSplit> splits, bool no_more) {
+  impl_->add_splits(splits, no_more);
+}
+void Task::trigger_checkpoint(const Barrier& barrier) { impl_->trigger_checkpoint(barrier); }
+void Task::stop(bool with_max_watermark) { impl_->stop(with_max_watermark); }
+void Task::set_watermark_limit(EventTime limit) { impl_->set_watermark_limit(limit); }
+EventTime Task::alignment_watermark() const { return impl_->alignment_watermark(); }
+std::vector<SourceSplit> Task::unfinished_splits() const { return impl_->unfinished_splits(); }
+void Task::checkpoint_complete(CheckpointId id) { impl_->checkpoint_complete(id); }
+void Task::checkpoint_aborted(CheckpointId id) { impl_->checkpoint_aborted(id); }
+const TaskSpec& Task::spec() const { return impl_->spec(); }
+const TaskProgress& Task::progress() const { return impl_->progress(); }
+std::vector<uint32_t> Task::output_credits() const { return impl_->output_credits(); }
+
+}  // namespace sluice

@@ -1,0 +1,59 @@
+// The numbers of one job in one process: metric groups of its operators and the progress of its
+// tasks. Written by tasks, read by the progress display, the summary and later the CLI.
+//
+// Any thread. A task attaches its TaskProgress while it lives and detaches it before it is destroyed;
+// its last values stay. Metric groups live as long as this object.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "actors/cluster_client.h"
+#include "actors/job_plan.h"
+#include "core/metrics.h"
+#include "operators/task.h"
+
+namespace sluice {
+
+class JobMetrics {
+ public:
+  explicit JobMetrics(std::shared_ptr<const JobPlan> plan);
+
+  /// One group per stage of the task, in order.
+  std::vector<MetricGroup*> groups_of(TaskId task);
+  void attach(TaskId task, const TaskProgress* progress);
+  void detach(TaskId task, bool finished);
+  /// A record that could not be read and for which the job has no output of its own: the first ones
+  /// are kept for the log.
+  void keep_dead_letter(std::string_view place, std::string_view reason);
+
+  /// Numbers now; job and seconds are the caller's.
+  JobProgress progress() const;
+  /// Fills in records_in, records_out, late, dead_letter and the accumulators.
+  void summarize(JobResult& result) const;
+  /// "place: reason" of the first bad records.
+  std::vector<std::string> dead_letters() const;
+
+  static constexpr size_t kDeadLettersKept = 3;
+
+ private:
+  struct TaskNumbers {
+    std::vector<std::unique_ptr<MetricGroup>> groups;
+    const TaskProgress* live = nullptr;
+    VertexProgress last;
+    bool finished = false;
+  };
+  VertexProgress numbers_of(const TaskNumbers& task) const;
+  int64_t sum_records_out() const;
+
+  std::shared_ptr<const JobPlan> plan_;
+  // Sinks that count for records_out, see JobResult.
+  std::vector<bool> is_main_sink_;  // By node.
+  mutable std::mutex mutex_;
+  std::vector<TaskNumbers> tasks_;  // By task index.
+  std::vector<std::string> dead_letters_;
+};
+
+}  // namespace sluice

@@ -1,0 +1,47 @@
+// Texts of a job's result.
+#include <cstdio>
+
+#include "actors/cluster_client.h"
+#include "graph/explain.h"
+
+namespace sluice {
+
+const char* job_status_name(JobStatus status) {
+  switch (status) {
+    case JobStatus::kFinished:
+      return "FINISHED";
+    case JobStatus::kFailed:
+      return "FAILED";
+    case JobStatus::kCancelled:
+      return "CANCELLED";
+  }
+  return "?";
+}
+
+std::string JobResult::to_line() const {
+  char time[32];
+  std::snprintf(time, sizeof time, "%.2f s", seconds);
+  return job + " " + job_status_name(status) + ": " + std::to_string(records_in) +
+         " records in, " + std::to_string(records_out) + " out, " + std::to_string(late) +
+         " late, " + std::to_string(dead_letter) + " dead letters, " + time;
+}
+
+std::string JobResult::to_json() const {
+  char time[32];
+  std::snprintf(time, sizeof time, "%.3f", seconds);
+  std::string json = "{\"job\":\"" + escape_quoted(job) + "\",\"status\":\"" +
+                     job_status_name(status) + "\",\"records_in\":" + std::to_string(records_in) +
+                     ",\"records_out\":" + std::to_string(records_out) +
+                     ",\"late\":" + std::to_string(late) +
+                     ",\"dead_letter\":" + std::to_string(dead_letter) + ",\"seconds\":" + time;
+  if (!error.is_ok()) json += ",\"error\":\"" + escape_quoted(error.message()) + "\"";
+  json += ",\"accumulators\":{";
+  bool first = true;
+  for (const auto& [name, value] : accumulators) {
+    json += (first ? "\"" : ",\"") + escape_quoted(name) + "\":" + std::to_string(value);
+    first = false;
+  }
+  return json + "}}";
+}
+
+}  // namespace sluice

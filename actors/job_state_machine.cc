@@ -1,0 +1,203 @@
+#include "actors/job_state_machine.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+
+namespace sluice {
+
+const char* job_phase_name(JobPhase phase) {
+  switch (phase) {
+    case JobPhase::kCreated:
+      return "CREATED";
+    case JobPhase::kChecking:
+      return "CHECKING";
+    case JobPhase::kAllocating:
+      return "ALLOCATING";
+    case JobPhase::kDeploying:
+      return "DEPLOYING";
+    case JobPhase::kRunning:
+      return "RUNNING";
+    case JobPhase::kFinishing:
+      return "FINISHING";
+    case JobPhase::kFailing:
+      return "FAILING";
+    case JobPhase::kCancelling:
+      return "CANCELLING";
+    case JobPhase::kFinished:
+      return "FINISHED";
+    case JobPhase::kFailed:
+      return "FAILED";
+    case JobPhase::kCancelled:
+      return "CANCELLED";
+  }
+  return "?";
+}
+
+std::vector<JobAction> JobStateMachine::on(const JobEvent& event) {
+  switch (event.kind) {
+    case JobEventKind::kStart:
+    case JobEventKind::kInputsChecked:
+    case JobEventKind::kSlotsAllocated:
+    case JobEventKind::kCommitted:
+      return on_step(event);
+    case JobEventKind::kTaskOpened:
+    case JobEventKind::kTaskFinished:
+    case JobEventKind::kTaskFailed:
+    case JobEventKind::kTaskCancelled:
+      return on_task(event);
+    case JobEventKind::kFailed:
+    case JobEventKind::kStopRequested:
+    case JobEventKind::kCancelRequested:
+    case JobEventKind::kCancelTimedOut:
+      return on_request(event);
+  }
+  return {};
+}
+
+std::vector<size_t> JobStateMachine::live_tasks() const {
+  std::vector<size_t> live;
+  for (size_t i = 0; i < tasks_.size(); ++i) {
+    if (tasks_[i] == TaskState::kDeployed || tasks_[i] == TaskState::kOpened) live.push_back(i);
+  }
+  return live;
+}
+
+std::vector<JobAction> JobStateMachine::on_step(const JobEvent& event) {
+  switch (event.kind) {
+    case JobEventKind::kStart:
+      if (phase_ != JobPhase::kCreated) return {};
+      phase_ = JobPhase::kChecking;
+      return {JobAction::kCheckInputs};
+    case JobEventKind::kInputsChecked:
+      if (phase_ != JobPhase::kChecking) return {};
+      if (!event.status.is_ok()) return fail(event.status);
+      phase_ = JobPhase::kAllocating;
+      return {JobAction::kAllocateSlots};
+    case JobEventKind::kSlotsAllocated:
+      if (phase_ != JobPhase::kAllocating) return {};
+      if (!event.status.is_ok()) return fail(event.status);
+      phase_ = JobPhase::kDeploying;
+      std::fill(tasks_.begin(), tasks_.end(), TaskState::kDeployed);
+      return {JobAction::kDeployTasks};
+    case JobEventKind::kCommitted:
+      if (phase_ != JobPhase::kFinishing) return {};
+      if (!event.status.is_ok()) failure_ = event.status;
+      phase_ = event.status.is_ok() ? JobPhase::kFinished : JobPhase::kFailed;
+      return {JobAction::kEnd};
+    default:
+      return {};
+  }
+}
+
+std::vector<JobAction> JobStateMachine::on_task(const JobEvent& event) {
+  SLUICE_CHECK(event.task < tasks_.size());
+  TaskState& task = tasks_[event.task];
+  if (task == TaskState::kPlanned || task == TaskState::kFinished || task == TaskState::kEnded) {
+    return {};
+  }
+  switch (event.kind) {
+    case JobEventKind::kTaskOpened:
+      task = TaskState::kOpened;
+      if (phase_ != JobPhase::kDeploying || !all(TaskState::kOpened)) return {};
+      phase_ = JobPhase::kRunning;
+      if (stop_requested_) return {JobAction::kStartTasks, JobAction::kStopSources};
+      return {JobAction::kStartTasks};
+    case JobEventKind::kTaskFinished:
+      task = TaskState::kFinished;
+      if (phase_ == JobPhase::kRunning && all(TaskState::kFinished)) {
+        phase_ = JobPhase::kFinishing;
+        return {JobAction::kCommit};
+      }
+      return check_all_ended();
+    case JobEventKind::kTaskFailed:
+      task = TaskState::kEnded;
+      return fail(event.status);
+    case JobEventKind::kTaskCancelled:
+      task = TaskState::kEnded;
+      // A task that ends unasked has failed, too.
+      if (phase_ == JobPhase::kRunning || phase_ == JobPhase::kDeploying) {
+        return fail(Status::internal("a task ended without a reason"));
+      }
+      return check_all_ended();
+    default:
+      return {};
+  }
+}
+
+std::vector<JobAction> JobStateMachine::on_request(const JobEvent& event) {
+  if (is_at_end()) return {};
+  switch (event.kind) {
+    case JobEventKind::kFailed:
+      return fail(event.status);
+    case JobEventKind::kStopRequested:
+      if (stop_requested_) return {};
+      stop_requested_ = true;
+      return phase_ == JobPhase::kRunning ? std::vector{JobAction::kStopSources}
+                                          : std::vector<JobAction>{};
+    case JobEventKind::kCancelRequested:
+      // While sinks commit it is too late: half a commit is worse than a whole one.
+      if (phase_ == JobPhase::kFailing || phase_ == JobPhase::kCancelling ||
+          phase_ == JobPhase::kFinishing) {
+        return {};
+      }
+      return end_tasks(JobPhase::kCancelling);
+    case JobEventKind::kCancelTimedOut:
+      if (phase_ != JobPhase::kFailing && phase_ != JobPhase::kCancelling) return {};
+      if (failure_.is_ok()) failure_ = event.status;
+      phase_ = JobPhase::kFailed;
+      return {JobAction::kEnd};
+    default:
+      return {};
+  }
+}
+
+std::vector<JobAction> JobStateMachine::fail(const Status& status) {
+  switch (phase_) {
+    case JobPhase::kFinished:
+    case JobPhase::kFailed:
+    case JobPhase::kCancelled:
+      return {};
+    case JobPhase::kFailing:
+    case JobPhase::kCancelling:
+      // The first failure is the cause; what follows is its echo.
+      return check_all_ended();
+    case JobPhase::kFinishing:
+      // Every task has finished: whether the output stands is up to the commit under way.
+      return {};
+    case JobPhase::kCreated:
+    case JobPhase::kChecking:
+    case JobPhase::kAllocating:
+    case JobPhase::kDeploying:
+    case JobPhase::kRunning:
+      break;
+  }
+  failure_ = status;
+  failed_before_start_ = !was_deployed();
+  return end_tasks(JobPhase::kFailing);
+}
+
+std::vector<JobAction> JobStateMachine::end_tasks(JobPhase phase) {
+  phase_ = phase;
+  if (!live_tasks().empty()) return {JobAction::kCancelTasks};
+  return check_all_ended();
+}
+
+std::vector<JobAction> JobStateMachine::check_all_ended() {
+  if (phase_ != JobPhase::kFailing && phase_ != JobPhase::kCancelling) return {};
+  if (!live_tasks().empty()) return {};
+  phase_ = phase_ == JobPhase::kFailing ? JobPhase::kFailed : JobPhase::kCancelled;
+  if (!was_deployed()) return {JobAction::kEnd};
+  return {JobAction::kDiscard, JobAction::kEnd};
+}
+
+bool JobStateMachine::all(TaskState state) const {
+  return std::all_of(tasks_.begin(), tasks_.end(), [&](TaskState t) { return t == state; });
+}
+
+bool JobStateMachine::was_deployed() const {
+  return std::any_of(tasks_.begin(), tasks_.end(),
+                     [](TaskState t) { return t != TaskState::kPlanned; });
+}
+
+}  // namespace sluice

@@ -1,0 +1,106 @@
+// What a JobMaster does next: the life of one job attempt, without actors.
+//
+//   created → checking → allocating → deploying → running → finishing → finished
+//                 │           │           │          │          │
+//                 └───────────┴─────┬─────┴──────────┘          └→ failed
+//                                failing / cancelling → failed / cancelled
+//
+// Invariants: nothing is deployed before inputs were checked; nothing runs before every task is open;
+// nothing is committed before every task has finished; an end state is reached once, and not before
+// every deployed task is gone or given up. Each event is answered by the actions to take, in order.
+// Events that come too late for their phase are ignored, so callers need not know the phase.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "core/status.h"
+
+namespace sluice {
+
+enum class JobPhase {
+  kCreated,
+  kChecking,    // Sinks and sources look at the world.
+  kAllocating,  // Waiting for slots.
+  kDeploying,   // Tasks are spawned and opened.
+  kRunning,
+  kFinishing,   // All tasks have finished; sinks commit.
+  kFailing,     // Tasks are being cancelled after a failure.
+  kCancelling,
+  kFinished,
+  kFailed,
+  kCancelled,
+};
+const char* job_phase_name(JobPhase phase);
+
+enum class JobEventKind {
+  kStart,
+  kInputsChecked,    // status
+  kSlotsAllocated,   // status
+  kTaskOpened,       // task
+  kTaskFinished,     // task
+  kTaskFailed,       // task, status: it has ended.
+  kTaskCancelled,    // task: it has ended.
+  kFailed,           // status: something that is no task (an enumerator, a lost TaskManager).
+  kStopRequested,
+  kCancelRequested,
+  kCancelTimedOut,   // Tasks that were told to end did not.
+  kCommitted,        // status
+};
+
+struct JobEvent {
+  JobEventKind kind;
+  size_t task = 0;
+  Status status;
+};
+
+enum class JobAction {
+  kCheckInputs,
+  kAllocateSlots,
+  kDeployTasks,
+  kStartTasks,
+  kStopSources,
+  kCancelTasks,  // All that have not ended; start the cancellation timeout.
+  kCommit,
+  kDiscard,      // Remove what sinks wrote but did not commit.
+  kEnd,          // Report the result; the phase is an end state.
+};
+
+class JobStateMachine {
+ public:
+  explicit JobStateMachine(size_t task_count) : tasks_(task_count, TaskState::kPlanned) {}
+
+  std::vector<JobAction> on(const JobEvent& event);
+
+  JobPhase phase() const { return phase_; }
+  /// The first failure; ok when there was none.
+  const Status& failure() const { return failure_; }
+  /// No task had been deployed when the failure was found.
+  bool failed_before_start() const { return failed_before_start_; }
+  /// Tasks that were deployed and have not ended.
+  std::vector<size_t> live_tasks() const;
+  bool is_at_end() const {
+    return phase_ == JobPhase::kFinished || phase_ == JobPhase::kFailed ||
+           phase_ == JobPhase::kCancelled;
+  }
+
+ private:
+  enum class TaskState { kPlanned, kDeployed, kOpened, kFinished, kEnded };
+
+  std::vector<JobAction> on_request(const JobEvent& event);
+  std::vector<JobAction> on_task(const JobEvent& event);
+  std::vector<JobAction> on_step(const JobEvent& event);
+  std::vector<JobAction> fail(const Status& status);
+  std::vector<JobAction> end_tasks(JobPhase phase);
+  std::vector<JobAction> check_all_ended();
+  bool all(TaskState state) const;
+  bool was_deployed() const;
+
+  JobPhase phase_ = JobPhase::kCreated;
+  std::vector<TaskState> tasks_;
+  Status failure_;
+  bool failed_before_start_ = false;
+  bool stop_requested_ = false;
+};
+
+}  // namespace sluice

@@ -1,0 +1,15 @@
+// Everything a job author includes: `#include "api/stream.h"`.
+//
+// Connectors (files, sockets, generators with a rate) are included by the jobs that use them.
+#pragma once
+
+#include "api/arguments.h"
+#include "api/data_stream.h"
+#include "api/environment.h"
+#include "api/fused_stream.h"
+#include "api/job_registry.h"
+#include "api/keyed_stream.h"
+#include "core/record.h"
+#include "operators/generator.h"
+#include "operators/runtime_context.h"
+#include "operators/watermark_strategy.h"

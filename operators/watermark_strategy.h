@@ -58,10 +58,8 @@ class WatermarkStrategy {
     return strategy;
   }
 
-  /// Takes the time from a field of type EventTime: `.with_timestamp(&Flight::scheduled)`.
-  WatermarkStrategy with_timestamp(EventTime T::*field) const
-    requires std::is_class_v<T>;
-  /// Takes the time from a function `EventTime(const T&)`.
+  /// Takes the time from a field of type EventTime, `.with_timestamp(&Flight::scheduled)`, or from a
+  /// function `EventTime(const T&)`.
   template <class F>
     requires std::is_invocable_r_v<EventTime, const F&, const T&>
   WatermarkStrategy with_timestamp(F extract) const;
@@ -172,18 +170,6 @@ WatermarkStrategy<T>::WatermarkStrategy(Kind kind, Duration bound) : kind_(kind)
   make_timeline_ = [](const WatermarkStrategy& strategy) -> std::unique_ptr<SplitTimeline<T>> {
     return std::make_unique<Timeline<detail::SourceTime>>(strategy, detail::SourceTime{});
   };
-}
-
-template <class T>
-WatermarkStrategy<T> WatermarkStrategy<T>::with_timestamp(EventTime T::*field) const
-  requires std::is_class_v<T>
-{
-  auto copy = *this;
-  copy.make_timeline_ =
-      [field](const WatermarkStrategy& strategy) -> std::unique_ptr<SplitTimeline<T>> {
-    return std::make_unique<Timeline<EventTime T::*>>(strategy, field);
-  };
-  return copy;
 }
 
 template <class T>

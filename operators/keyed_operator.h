@@ -1,0 +1,241 @@
+// The frame of every operator over keyed input: key → row, timers, watermarks, snapshots, resuming.
+//
+//   class CountOperator final : public KeyedOperator<CountOperator, Text, Result> {
+//    public:
+//     Status open_keyed(OperatorContext&);                  // register states
+//     Progress process(int input, StreamBatch& in, Cursor& cursor) override {
+//       return drive_keyed<Flight>(input, in, cursor, selector_,
+//                                  [&](const Flight& flight, EventTime time, RowKind kind) {...});
+//     }
+//     void on_event_timer(EventTime time, int64_t name_space);       // the key is current
+//     void on_processing_timer(int64_t time_ms, int64_t name_space); // the key is current
+//   };
+//
+// A derived class may shadow the hooks at the end of the public section. Within one call to process()
+// the frame takes rows up to the next mark, then advances the watermark (which fires timers, one at a
+// time), then emits the mark; it stops between two records or timers when an output is full. A mark
+// that fires no timer costs one comparison. Rows of the batch ahead are prefetched.
+//
+// Texts read from state must be emitted with emit_copy() or a Collector that copies texts.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/operator.h"
+#include "operators/operator_failure.h"
+#include "operators/timer_service.h"
+#include "state/api/composite_frozen.h"
+#include "state/api/keyed_rows.h"
+
+namespace sluice {
+
+template <class Derived, class K, class Out>
+class KeyedOperator : public OperatorWithOutput<Out> {
+  static_assert(StableHashable<K>,
+                "the key type must be an integer, enum, EventTime, Text, std::string, or a tuple, "
+                "vector or SLUICE_RECORD of such");
+
+ public:
+  using Key = K;
+
+  Status open(OperatorContext& context) final {
+    context_ = &context;
+    rows_.emplace(RowTable::Options{.key_groups = context.task.key_groups(),
+                                    .max_parallelism = context.task.max_parallelism,
+                                    .clock = context.clock,
+                                    .memory_bytes_max = context.state_memory_bytes,
+                                    .owner = context.task.display_name()});
+    if (Derived::kUsesTimers) SLUICE_RETURN_IF_ERROR(timers_.open(*rows_));
+    SLUICE_RETURN_IF_ERROR(derived().open_keyed(context));
+    rows_->seal();
+    if (context.restored == nullptr) return Status::ok();
+    SLUICE_RETURN_IF_ERROR(rows_->restore(*context.restored, [this](const std::string& name) {
+      return derived().accepts_state(name);
+    }));
+    if (Derived::kUsesTimers) timers_.rebuild();
+    return derived().restore_more(*context.restored);
+  }
+
+  int64_t next_processing_timer() const final {
+    return Derived::kUsesTimers ? timers_.next_processing_timer() : Operator::kNoTimer;
+  }
+  Progress on_processing_time(int64_t now_ms) final {
+    if (!Derived::kUsesTimers || timers_.next_processing_timer() > now_ms) return Progress::kDone;
+    const ArenaScope scope(&this->out_.arena());
+    rows_->refresh_time();
+    const bool done = timers_.fire_processing_timers(
+        now_ms,
+        [this](int64_t time_ms, int64_t name_space) {
+          derived().on_processing_timer(time_ms, name_space);
+        },
+        [this] { return this->outputs_full(); });
+    if (!done) return Progress::kOutputFull;
+    throw_if_error(rows_->check_memory());
+    return Progress::kDone;
+  }
+
+  Result<std::unique_ptr<FrozenState>> snapshot(CheckpointId /*checkpoint*/) override {
+    std::unique_ptr<FrozenState> rows = rows_->freeze();
+    std::unique_ptr<FrozenState> more = derived().freeze_more();
+    if (!more) return rows;
+    auto all = std::make_unique<CompositeFrozen>();
+    all->add(std::move(rows));
+    all->add(std::move(more));
+    return std::unique_ptr<FrozenState>(std::move(all));
+  }
+  size_t state_bytes() const override {
+    return (rows_ ? rows_->bytes() : 0) + timers_.bytes() + derived().more_state_bytes();
+  }
+
+  // -- hooks with defaults --
+
+  static constexpr bool kUsesTimers = true;
+  void on_event_timer(EventTime /*time*/, int64_t /*name_space*/) {}
+  void on_processing_timer(int64_t /*time_ms*/, int64_t /*name_space*/) {}
+  /// The watermark has become watermark(); false when it has to be called again because an output is
+  /// full. The default fires the event timers.
+  bool on_watermark() { return fire_event_timers(); }
+  /// State that is not in the rows: what there is of it now, and how it comes back.
+  std::unique_ptr<FrozenState> freeze_more() { return nullptr; }
+  bool accepts_state(const std::string& /*name*/) { return false; }
+  Status restore_more(SnapshotReader& /*reader*/) { return Status::ok(); }
+  size_t more_state_bytes() const { return 0; }
+
+ protected:
+  /// Processes `in` from `cursor` on: on_row(const In&, EventTime, RowKind) is called with the key of
+  /// the record current. `selector` gives the key of a record (callable or member pointer).
+  template <class In, class Selector, class OnRow>
+  Progress drive_keyed(int input, const StreamBatch& in, Cursor& cursor, Selector& selector,
+                       OnRow&& on_row) {
+    const ArenaScope scope(&this->out_.arena());
+    rows_->refresh_time();
+    if (!in.batch) return drive_marks(in, cursor);
+    const auto& batch = batch_cast<In>(*in.batch);
+    const uint64_t* hashes = hashes_of(input, batch, cursor, selector);
+    const bool prefetches = rows_->wants_prefetch();
+    const uint32_t rows = batch.rows();
+    if (prefetches) prefetch_ahead(hashes, cursor.row, rows);
+    for (;;) {
+      const uint32_t end = next_mark_row(in, cursor, rows);
+      for (; cursor.row < end; ++cursor.row) {
+        if (this->outputs_full()) return Progress::kOutputFull;
+        const uint32_t row = cursor.row;
+        if (prefetches) prefetch_next(hashes, row, rows);
+        const In& record = batch[row];
+        const K& key = std::invoke(selector, record);
+        rows_->set_current_key(key, hashes[row]);
+        on_row(record, batch.time(row), batch.kind(row));
+        rows_->clear_current_key();
+      }
+      if (cursor.mark == in.marks.size()) break;
+      if (!pass_mark(in.marks[cursor.mark].watermark)) return Progress::kOutputFull;
+      ++cursor.mark;
+    }
+    throw_if_error(rows_->check_memory());
+    return Progress::kDone;
+  }
+
+  /// The same for an input without keys (the broadcast side): no key is current in on_row.
+  template <class In, class OnRow>
+  Progress drive_unkeyed(const StreamBatch& in, Cursor& cursor, OnRow&& on_row) {
+    const ArenaScope scope(&this->out_.arena());
+    rows_->refresh_time();
+    if (!in.batch) return drive_marks(in, cursor);
+    const auto& batch = batch_cast<In>(*in.batch);
+    for (;;) {
+      const uint32_t end = next_mark_row(in, cursor, batch.rows());
+      for (; cursor.row < end; ++cursor.row) {
+        if (this->outputs_full()) return Progress::kOutputFull;
+        on_row(batch[cursor.row], batch.time(cursor.row), batch.kind(cursor.row));
+        rows_->clear_current_key();
+      }
+      if (cursor.mark == in.marks.size()) break;
+      if (!pass_mark(in.marks[cursor.mark].watermark)) return Progress::kOutputFull;
+      ++cursor.mark;
+    }
+    throw_if_error(rows_->check_memory());
+    return Progress::kDone;
+  }
+
+  /// Fires event timers up to watermark(); false when an output is full.
+  bool fire_event_timers() {
+    if (!Derived::kUsesTimers || timers_.next_event_timer() > watermark_) return true;
+    return timers_.fire_event_timers(
+        watermark_,
+        [this](EventTime time, int64_t name_space) { derived().on_event_timer(time, name_space); },
+        [this] { return this->outputs_full(); });
+  }
+
+  KeyedRows<K>& rows() { return *rows_; }
+  TimerService& timers() { return timers_; }
+  const OperatorContext& context() const { return *context_; }
+  /// Everything up to here is complete; the callbacks of timers see the new value.
+  EventTime watermark() const { return watermark_; }
+
+ private:
+  static constexpr uint32_t kIndexAhead = 24;
+  static constexpr uint32_t kRowAhead = 12;
+  static constexpr int kInputsMax = 2;
+
+  Derived& derived() { return static_cast<Derived&>(*this); }
+  const Derived& derived() const { return static_cast<const Derived&>(*this); }
+
+  static uint32_t next_mark_row(const StreamBatch& in, const Cursor& cursor, uint32_t rows) {
+    return cursor.mark < in.marks.size() ? in.marks[cursor.mark].row : rows;
+  }
+  Progress drive_marks(const StreamBatch& in, Cursor& cursor) {
+    for (; cursor.mark < in.marks.size(); ++cursor.mark) {
+      if (!pass_mark(in.marks[cursor.mark].watermark)) return Progress::kOutputFull;
+    }
+    return Progress::kDone;
+  }
+  bool pass_mark(EventTime watermark) {
+    // A mark that stopped half way comes again with the same value; lower ones are ignored.
+    if (watermark < watermark_) return true;
+    watermark_ = watermark;
+    if (!derived().on_watermark()) return false;
+    this->mark_outputs(watermark);
+    return true;
+  }
+
+  template <class In, class Selector>
+  const uint64_t* hashes_of(int input, const TypedBatch<In>& batch, const Cursor& cursor,
+                            Selector& selector) {
+    if (batch.has_key_hashes()) return batch.key_hashes().data();
+    SLUICE_CHECK(input < kInputsMax);
+    // Computed when the batch begins and kept while it is resumed.
+    std::vector<uint64_t>& hashes = hashes_[input];
+    if (cursor.row == 0) {
+      hashes.resize(batch.rows());
+      for (uint32_t row = 0; row < batch.rows(); ++row) {
+        const K& key = std::invoke(selector, batch[row]);
+        hashes[row] = stable_hash(key);
+      }
+    }
+    return hashes.data();
+  }
+  void prefetch_ahead(const uint64_t* hashes, uint32_t from, uint32_t rows) {
+    for (uint32_t row = from; row < std::min(rows, from + kIndexAhead); ++row) {
+      rows_->prefetch_index(hashes[row]);
+    }
+    for (uint32_t row = from; row < std::min(rows, from + kRowAhead); ++row) {
+      rows_->prefetch_row(hashes[row]);
+    }
+  }
+  void prefetch_next(const uint64_t* hashes, uint32_t row, uint32_t rows) {
+    if (row + kIndexAhead < rows) rows_->prefetch_index(hashes[row + kIndexAhead]);
+    if (row + kRowAhead < rows) rows_->prefetch_row(hashes[row + kRowAhead]);
+  }
+
+  OperatorContext* context_ = nullptr;
+  std::optional<KeyedRows<K>> rows_;
+  TimerService timers_;
+  EventTime watermark_ = kMinTime;
+  std::vector<uint64_t> hashes_[kInputsMax];
+};
+
+}  // namespace sluice

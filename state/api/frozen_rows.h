@@ -1,0 +1,58 @@
+// Rows as they were when the table was frozen, to be written into a snapshot by an I/O thread.
+//
+// Holds references to the pages; the table copies a page before it writes to it, so nothing here
+// changes (semantics rule 42). A delta holds the entries of rows changed since the freeze before,
+// and erasures of what was deleted since.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "core/snapshot.h"
+#include "state/api/row_layout.h"
+
+namespace sluice {
+
+/// Tombstones: what was deleted since the last freeze, as {u32 cell, u32 length, key bytes} in a row.
+/// This cell number stands for all cells without suffix (the whole row was freed).
+inline constexpr uint32_t kAllPlainCells = UINT32_MAX;
+void append_tombstone(std::string& tombstones, uint32_t cell, std::string_view key);
+
+struct FrozenPage {
+  RowPage* page = nullptr;
+  bool is_changed = true;  // False: not written since the freeze before.
+};
+
+struct FrozenGroup {
+  int group = 0;
+  std::vector<FrozenPage> pages;
+  std::string tombstones;
+};
+
+class FrozenRows final : public FrozenState {
+ public:
+  FrozenRows(std::shared_ptr<const RowLayout> layout, int64_t now_ms);
+  ~FrozenRows() override;
+  FrozenRows(const FrozenRows&) = delete;
+  FrozenRows& operator=(const FrozenRows&) = delete;
+
+  /// Takes over the references in `group`.
+  void add_group(FrozenGroup group, uint32_t rows);
+
+  Status write(SnapshotWriter& writer, bool incremental) override;
+  size_t size_hint() const override { return rows_ * layout_->row_bytes; }
+
+ private:
+  Status write_group(const RowCell& cell, const FrozenGroup& group, SnapshotWriter& writer,
+                     bool incremental) const;
+
+  std::shared_ptr<const RowLayout> layout_;
+  int64_t now_ms_;
+  size_t rows_ = 0;
+  std::vector<FrozenGroup> groups_;
+};
+
+}  // namespace sluice

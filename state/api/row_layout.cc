@@ -1,0 +1,88 @@
+#include "state/api/row_layout.h"
+
+#include <new>
+
+#include "core/check.h"
+
+namespace sluice {
+namespace {
+
+size_t page_size(const RowLayout& layout, uint32_t capacity) {
+  return sizeof(RowPage) + size_t{capacity} * layout.row_bytes;
+}
+
+}  // namespace
+
+RowPage* RowLayout::make_page(uint32_t capacity) const {
+  const size_t size = page_size(*this, capacity);
+  void* memory = ::operator new(size, std::align_val_t(alignof(RowPage)));
+  auto* page = new (memory) RowPage();
+  page->capacity = capacity;
+  page_bytes.fetch_add(static_cast<int64_t>(size), std::memory_order_relaxed);
+  return page;
+}
+
+RowPage* RowLayout::copy_page(RowPage* page) const {
+  RowPage* copy = make_page(page->capacity);
+  copy->used = page->used;
+  std::memcpy(copy->rows(), page->rows(), size_t{page->used} * row_bytes);
+  bool any_share = key->share != nullptr;
+  for (const RowCell& cell : cells) any_share = any_share || cell.type->share != nullptr;
+  if (any_share) {
+    for (uint32_t slot = 0; slot < copy->used; ++slot) {
+      char* row = copy->rows() + size_t{slot} * row_bytes;
+      const uint64_t header = load_header(row);
+      if ((header & kRowInUse) == 0) continue;
+      if (key->share != nullptr) key->share(row + key_offset);
+      for (const RowCell& cell : cells) {
+        if (cell.type->share != nullptr && (header & cell.ref.bit) != 0) {
+          cell.type->share(row + cell.ref.offset);
+        }
+      }
+    }
+  }
+  clear_change_flags(copy);
+  return copy;
+}
+
+RowPage* RowLayout::grow_page(RowPage* page, uint32_t capacity) const {
+  RowPage* larger = make_page(capacity);
+  larger->used = page->used;
+  std::memcpy(larger->rows(), page->rows(), size_t{page->used} * row_bytes);
+  free_page_memory(page);
+  return larger;
+}
+
+void RowLayout::clear_change_flags(RowPage* page) const {
+  char* row = page->rows();
+  for (uint32_t slot = 0; slot < page->used; ++slot, row += row_bytes) {
+    store_header(row, load_header(row) & ~(kRowDirty | kRowFresh));
+  }
+}
+
+void RowLayout::release_page(RowPage* page) const {
+  if (page->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  bool any_destroy = key->destroy != nullptr;
+  for (const RowCell& cell : cells) any_destroy = any_destroy || cell.type->destroy != nullptr;
+  for (uint32_t slot = 0; any_destroy && slot < page->used; ++slot) {
+    char* row = page->rows() + size_t{slot} * row_bytes;
+    const uint64_t header = load_header(row);
+    if ((header & kRowInUse) == 0) continue;
+    for (const RowCell& cell : cells) {
+      if (cell.type->destroy != nullptr && (header & cell.ref.bit) != 0) {
+        cell.type->destroy(row + cell.ref.offset);
+      }
+    }
+    if (key->destroy != nullptr) key->destroy(row + key_offset);
+  }
+  free_page_memory(page);
+}
+
+void RowLayout::free_page_memory(RowPage* page) const {
+  const size_t size = page_size(*this, page->capacity);
+  page_bytes.fetch_sub(static_cast<int64_t>(size), std::memory_order_relaxed);
+  page->~RowPage();
+  ::operator delete(static_cast<void*>(page), std::align_val_t(alignof(RowPage)));
+}
+
+}  // namespace sluice

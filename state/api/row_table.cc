@@ -1,0 +1,367 @@
+#include "state/api/row_table.h"
+
+#include <algorithm>
+#include <bit>
+#include <stdexcept>
+
+#include "core/check.h"
+#include "state/api/frozen_rows.h"
+
+namespace sluice {
+namespace {
+
+constexpr uint32_t kIndexEntriesMin = 8;
+constexpr uint32_t kFirstPageRows = 4;
+constexpr uint32_t kExpireRowsPerBatch = 64;
+
+uint32_t align_up(uint32_t offset, uint32_t alignment) {
+  return (offset + alignment - 1) / alignment * alignment;
+}
+
+}  // namespace
+
+RowTable::RowTable(Options options, const KeyType* key)
+    : options_(std::move(options)), layout_(std::make_shared<RowLayout>()) {
+  SLUICE_CHECK(options_.key_groups.size() > 0);
+  SLUICE_CHECK(key->alignment <= alignof(RowPage));
+  layout_->key = key;
+  layout_->key_offset = align_up(RowLayout::kHeaderBytes, key->alignment);
+  layout_->row_bytes = layout_->key_offset + key->bytes;
+  groups_.resize(static_cast<size_t>(options_.key_groups.size()));
+  first_group_ = static_cast<uint32_t>(options_.key_groups.first);
+  const auto max_parallelism = static_cast<uint32_t>(options_.max_parallelism);
+  group_mask_ = std::has_single_bit(max_parallelism) ? max_parallelism - 1 : 0;
+  if (options_.clock != nullptr) now_ms_ = options_.clock->wall_ms();
+}
+
+RowTable::~RowTable() {
+  for (Group& group : groups_) {
+    for (const uintptr_t slot : group.pages) layout_->release_page(page_of(slot));
+    delete[] group.index;
+  }
+}
+
+// ---- states -------------------------------------------------------------------------------------
+
+Result<CellRef> RowTable::add_cell(const std::string& name, const CellType* type, StateTtl ttl,
+                                   const CellSchema& schema) {
+  for (const RowCell& cell : layout_->cells) {
+    if (cell.name != name) continue;
+    if (cell.type == type && cell.ttl == ttl) return cell.ref;
+    return Status::invalid_argument(options_.owner + ": state '" + name +
+                                    "' is registered twice with different types or time to live");
+  }
+  if (sealed_) {
+    return Status::failed_precondition(options_.owner + ": state '" + name +
+                                       "' is registered after open(); register all states there");
+  }
+  if (layout_->cells.size() == kCellsMax) {
+    return Status::invalid_argument(options_.owner + ": more than " + std::to_string(kCellsMax) +
+                                    " keyed states in one operator ('" + name + "')");
+  }
+  SLUICE_CHECK(type->alignment <= alignof(RowPage));
+  RowCell cell;
+  cell.name = name;
+  const std::string& key = layout_->key->schema;
+  cell.schema = "(" + (type->has_suffix ? "(" + key + "," + schema.suffix + ")" : key) + "," +
+                schema.value + ")";
+  cell.type = type;
+  cell.ttl = ttl;
+  cell.ref.offset = align_up(layout_->row_bytes, type->alignment);
+  cell.ref.index = static_cast<uint32_t>(layout_->cells.size());
+  cell.ref.bit = uint64_t{1} << cell.ref.index;
+  layout_->row_bytes = cell.ref.offset + type->bytes;
+  layout_->any_ttl = layout_->any_ttl || ttl.is_on();
+  layout_->cells.push_back(cell);
+  return cell.ref;
+}
+
+void RowTable::seal() {
+  if (sealed_) return;
+  uint32_t alignment = std::max<uint32_t>(RowLayout::kHeaderBytes, layout_->key->alignment);
+  for (const RowCell& cell : layout_->cells) alignment = std::max(alignment, cell.type->alignment);
+  layout_->row_bytes = align_up(layout_->row_bytes, alignment);
+  const uint32_t rows = std::max<uint32_t>(1, RowLayout::kPageBytes / layout_->row_bytes);
+  layout_->page_shift = static_cast<uint32_t>(std::bit_width(rows)) - 1;
+  row_bytes_ = layout_->row_bytes;
+  page_shift_ = layout_->page_shift;
+  slot_mask_ = layout_->slot_mask();
+  sealed_ = true;
+}
+
+// ---- rows ---------------------------------------------------------------------------------------
+
+bool RowTable::set_current_row(RowAddress address) {
+  clear_current_key();
+  if (address.group >= groups_.size()) return false;
+  const Group& group = groups_[address.group];
+  if (address.row >= group.next_row) return false;
+  char* row = row_at(group, address.row);
+  if ((load_header(row) & kRowInUse) == 0) return false;
+  current_ = row;
+  current_group_ = address.group;
+  current_row_ = address.row;
+  has_key_ = true;
+  return true;
+}
+
+const char* RowTable::peek_cell(RowAddress address, const CellRef& cell, bool& is_present) const {
+  is_present = false;
+  const Group& group = groups_[address.group];
+  if (address.row >= group.next_row) return nullptr;
+  const char* row = row_at(group, address.row);
+  const uint64_t header = load_header(row);
+  if ((header & kRowInUse) == 0) return nullptr;
+  is_present = (header & cell.bit) != 0;
+  return row + cell.offset;
+}
+
+void RowTable::require_key() const {
+  // User code that keeps a handle beyond its call, or uses keyed state where there is no key.
+  if (!has_key_) {
+    throw std::logic_error("keyed state was written outside of a call that has a current key");
+  }
+  if (!sealed_) throw std::logic_error("keyed state was written in open(), where there is no key");
+}
+
+uint32_t RowTable::allocate_row(Group& group) {
+  uint32_t row = 0;
+  if (!group.free_rows.empty()) {
+    row = group.free_rows.back();
+    group.free_rows.pop_back();
+    if ((group.pages[row >> page_shift_] & kShared) != 0) take_over_page(group, row >> page_shift_);
+  } else {
+    row = group.next_row++;
+    SLUICE_CHECK(group.next_row < kNoRow);
+    const uint32_t page_index = row >> page_shift_;
+    const uint32_t slot = row & slot_mask_;
+    if (page_index == group.pages.size()) {
+      const uint32_t full = layout_->rows_per_page();
+      const uint32_t capacity = page_index == 0 ? std::min(full, kFirstPageRows) : full;
+      group.pages.push_back(reinterpret_cast<uintptr_t>(layout_->make_page(capacity)));
+    } else if ((group.pages[page_index] & kShared) != 0) {
+      take_over_page(group, page_index);
+    }
+    RowPage* page = page_of(group.pages[page_index]);
+    if (slot == page->capacity) {
+      page = layout_->grow_page(page, std::min(page->capacity * 2, layout_->rows_per_page()));
+      group.pages[page_index] = reinterpret_cast<uintptr_t>(page);
+    }
+    page->used = slot + 1;
+  }
+  char* bytes = row_at(group, row);
+  std::memset(bytes, 0, row_bytes_);
+  store_header(bytes, kRowInUse | kRowFresh | kRowDirty);
+  ++group.rows;
+  ++row_count_;
+  return row;
+}
+
+void RowTable::take_over_page(Group& group, uint32_t page_index) {
+  uintptr_t& slot = group.pages[page_index];
+  RowPage* page = page_of(slot);
+  if (page->references.load(std::memory_order_acquire) == 1) {
+    layout_->clear_change_flags(page);
+    slot &= ~kShared;
+    return;
+  }
+  RowPage* copy = layout_->copy_page(page);
+  layout_->release_page(page);
+  slot = reinterpret_cast<uintptr_t>(copy);
+}
+
+void RowTable::free_current_row() { free_row(groups_[current_group_], current_row_); }
+
+void RowTable::free_row(Group& group, uint32_t row) {
+  const uint32_t page_index = row >> page_shift_;
+  if ((group.pages[page_index] & kShared) != 0) take_over_page(group, page_index);
+  char* bytes = row_at(group, row);
+  char* key = bytes + layout_->key_offset;
+  const auto tag = static_cast<uint32_t>(layout_->key->hash(key));
+  if ((load_header(bytes) & kRowFresh) == 0) {
+    std::string encoded;
+    layout_->key->encode(key, encoded);
+    append_tombstone(group.tombstones, kAllPlainCells, encoded);
+  }
+  if (layout_->key->destroy != nullptr) layout_->key->destroy(key);
+  store_header(bytes, 0);
+  erase_index(group, tag, row);
+  group.free_rows.push_back(row);
+  --group.rows;
+  --row_count_;
+}
+
+void RowTable::note_removed(const CellRef& cell, std::string_view suffix) {
+  if (!must_note_removals()) return;
+  std::string key;
+  layout_->key->encode(current_ + layout_->key_offset, key);
+  key.append(suffix);
+  append_tombstone(groups_[current_group_].tombstones, cell.index, key);
+}
+
+// ---- index --------------------------------------------------------------------------------------
+
+void RowTable::insert_index(Group& group, uint32_t tag, uint32_t row) {
+  // `group.rows` counts the new row already.
+  if (group.index == nullptr || uint64_t{group.rows} * 4 > (uint64_t{group.index_mask} + 1) * 3) {
+    grow_index(group);
+  }
+  uint32_t at = tag & group.index_mask;
+  while (group.index[at].row != 0) at = (at + 1) & group.index_mask;
+  group.index[at] = {tag, row + 1};
+}
+
+void RowTable::grow_index(Group& group) {
+  const size_t old_size = group.index == nullptr ? 0 : size_t{group.index_mask} + 1;
+  const size_t size = std::max<size_t>(kIndexEntriesMin, old_size * 2);
+  auto* fresh = new IndexEntry[size]();
+  const auto mask = static_cast<uint32_t>(size - 1);
+  for (size_t i = 0; i < old_size; ++i) {
+    const IndexEntry entry = group.index[i];
+    if (entry.row == 0) continue;
+    uint32_t at = entry.tag & mask;
+    while (fresh[at].row != 0) at = (at + 1) & mask;
+    fresh[at] = entry;
+  }
+  delete[] group.index;
+  group.index = fresh;
+  group.index_mask = mask;
+  index_bytes_ += (size - old_size) * sizeof(IndexEntry);
+}
+
+void RowTable::erase_index(Group& group, uint32_t tag, uint32_t row) {
+  const uint32_t mask = group.index_mask;
+  uint32_t hole = tag & mask;
+  while (group.index[hole].row != row + 1) {
+    SLUICE_CHECK(group.index[hole].row != 0);
+    hole = (hole + 1) & mask;
+  }
+  // Backward shift: later entries of the run move up unless they would stand before their home.
+  for (uint32_t next = (hole + 1) & mask; group.index[next].row != 0; next = (next + 1) & mask) {
+    const uint32_t home = group.index[next].tag & mask;
+    if (((next - home) & mask) >= ((next - hole) & mask)) {
+      group.index[hole] = group.index[next];
+      hole = next;
+    }
+  }
+  group.index[hole] = {0, 0};
+}
+
+// ---- time to live -------------------------------------------------------------------------------
+
+void RowTable::refresh_time() {
+  if (!layout_->any_ttl) return;
+  SLUICE_CHECK(options_.clock != nullptr);
+  now_ms_ = options_.clock->wall_ms();
+  expire_some(kExpireRowsPerBatch);
+}
+
+void RowTable::expire_some(uint32_t rows) {
+  if (!layout_->any_ttl || row_count_ == 0) return;
+  clear_current_key();
+  const size_t groups_max = groups_.size() + 1;
+  size_t groups_seen = 0;
+  while (rows > 0 && groups_seen < groups_max) {
+    Group& group = groups_[expire_cursor_.group];
+    if (expire_cursor_.row >= group.next_row) {
+      expire_cursor_.row = 0;
+      expire_cursor_.group = (expire_cursor_.group + 1) % static_cast<uint32_t>(groups_.size());
+      ++groups_seen;
+      continue;
+    }
+    expire_row(group, expire_cursor_.row++);
+    --rows;
+  }
+}
+
+bool RowTable::expire_row(Group& group, uint32_t row) {
+  char* bytes = row_at(group, row);
+  uint64_t header = load_header(bytes);
+  if ((header & kRowInUse) == 0) return false;
+  bool changed = false;
+  for (const RowCell& cell : layout_->cells) {
+    if (!cell.ttl.is_on() || cell.type->expire == nullptr || (header & cell.ref.bit) == 0) continue;
+    if (!changed) {
+      // Expiry may write into the cell: the page must be ours.
+      const uint32_t page_index = row >> page_shift_;
+      if ((group.pages[page_index] & kShared) != 0) take_over_page(group, page_index);
+      bytes = row_at(group, row);
+      header = load_header(bytes);
+      changed = true;
+    }
+    if (cell.type->expire(bytes + cell.ref.offset, cell_context(cell))) {
+      header &= ~cell.ref.bit;
+      header |= kRowDirty;
+    }
+  }
+  store_header(bytes, header);
+  if ((header & kPresenceMask) == 0) free_row(group, row);
+  return changed;
+}
+
+// ---- size and snapshots -------------------------------------------------------------------------
+
+Status RowTable::check_memory() const {
+  if (options_.memory_bytes_max == 0 || bytes() <= options_.memory_bytes_max) return Status::ok();
+  return Status::resource_exhausted(
+      options_.owner + ": keyed state takes " + std::to_string(bytes()) + " bytes, more than the " +
+          std::to_string(options_.memory_bytes_max) +
+          " that this operator may hold; raise state.backend.memory",
+      Retry::kNever);
+}
+
+std::unique_ptr<FrozenState> RowTable::freeze() {
+  clear_current_key();
+  SLUICE_CHECK(sealed_);
+  auto frozen = std::make_unique<FrozenRows>(layout_, now_ms_);
+  for (uint32_t i = 0; i < groups_.size(); ++i) {
+    Group& group = groups_[i];
+    if (group.pages.empty() && group.tombstones.empty()) continue;
+    FrozenGroup copy;
+    copy.group = options_.key_groups.first + static_cast<int>(i);
+    copy.tombstones = std::move(group.tombstones);
+    group.tombstones.clear();
+    copy.pages.reserve(group.pages.size());
+    for (uintptr_t& slot : group.pages) {
+      RowPage* page = page_of(slot);
+      page->references.fetch_add(1, std::memory_order_relaxed);
+      copy.pages.push_back({page, (slot & kShared) == 0});
+      slot |= kShared;
+    }
+    frozen->add_group(std::move(copy), group.rows);
+  }
+  return frozen;
+}
+
+Status RowTable::check_schema(const RowCell& cell, const std::string& stored,
+                              StoredSchema& result) const {
+  if (stored.empty() || stored == cell.schema) return Status::ok();
+  const auto refuse = [&](const std::string& why) {
+    return Status::failed_precondition(options_.owner + ": state '" + cell.name + "': " + why);
+  };
+  SLUICE_ASSIGN_OR_RETURN(TypeSchema was, parse_schema(stored));
+  SLUICE_ASSIGN_OR_RETURN(TypeSchema now, parse_schema(cell.schema));
+  if (was.kind != SchemaKind::kTuple || was.children.size() != 2) {
+    return refuse("stored with the schema " + stored + ", which is none of a keyed state");
+  }
+  // The key decides the key group and the order of entries: it can never change (rule 41).
+  if (to_text(was.children[0]) != to_text(now.children[0])) {
+    return refuse("the key was stored as " + to_text(was.children[0]) + " and is now " +
+                  to_text(now.children[0]) + "; keys cannot change");
+  }
+  const std::string why = describe_incompatibility(was.children[1], now.children[1]);
+  if (!why.empty()) return refuse(why);
+  result.differs = true;
+  result.value = std::move(was.children[1]);
+  if (cell.type->has_suffix) result.suffix = std::move(was.children[0].children[1]);
+  return Status::ok();
+}
+
+void RowTable::mark_all_stored() {
+  for (Group& group : groups_) {
+    for (const uintptr_t slot : group.pages) layout_->clear_change_flags(page_of(slot));
+    group.tombstones.clear();
+  }
+}
+
+}  // namespace sluice

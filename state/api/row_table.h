@@ -1,0 +1,259 @@
+// The keyed state of one operator instance: one row per key, whatever the number of states.
+//
+// Per key group (only those of the subtask, made when first used) there is an index, 8-byte entries
+// {low 32 bits of the key hash, row number} with linear probing, and pages of rows. The index uses
+// the low bits of the hash because key groups come from the high ones. The operator sets the current
+// key once per record, then every state handle reads and writes its cell of that row: no hash, no
+// virtual call. A row is made by the first write and freed at the end of the record in which its last
+// cell becomes empty.
+//
+//   group → index:  [tag|row][tag|row][ free  ]...          pages: [header key cell cell][header ...
+//                         └───────────────────────────────────────▲
+//
+// Freezing (a snapshot) shares all pages and costs O(pages); the first write to a shared page copies
+// it. Each row knows whether it changed since the last freeze, and keys and map entries deleted since
+// then are remembered, so a frozen view can be written in full or as a delta.
+//
+// Owned and used by one task; frozen views are read and destroyed on other threads. KeyedRows<K>
+// (state/api/keyed_rows.h) adds what depends on the key type.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/clock.h"
+#include "core/key_group.h"
+#include "core/snapshot.h"
+#include "core/status.h"
+#include "state/api/row_layout.h"
+
+namespace sluice {
+
+/// Where one row is; stays valid while the row lives.
+struct RowAddress {
+  uint32_t group = 0;  // Relative to the first key group of the table.
+  uint32_t row = 0;
+};
+
+class RowTable {
+ public:
+  struct Options {
+    KeyGroupRange key_groups{0, kDefaultMaxParallelism - 1};
+    int max_parallelism = kDefaultMaxParallelism;
+    const Clock* clock = nullptr;
+    /// 0 = no limit.
+    size_t memory_bytes_max = 0;
+    /// Named in errors, e.g. "window-op (2/4)".
+    std::string owner;
+  };
+
+  RowTable(const RowTable&) = delete;
+  RowTable& operator=(const RowTable&) = delete;
+
+  // -- states --
+
+  /// Adds a state; the same name with the same type gives the same cell again. Only before seal().
+  Result<CellRef> add_cell(const std::string& name, const CellType* type, StateTtl ttl,
+                           const CellSchema& schema);
+  /// Fixes the layout: all states are registered. Called by the operator at the end of open().
+  void seal();
+  bool is_sealed() const { return sealed_; }
+
+  // -- the current row --
+
+  bool has_current_row() const { return current_ != nullptr; }
+  RowAddress current_address() const { return {current_group_, current_row_}; }
+  /// The current key's cell, or null when it is empty.
+  const char* read_cell(const CellRef& cell) const {
+    if (current_ == nullptr || (load_header(current_) & cell.bit) == 0) return nullptr;
+    return current_ + cell.offset;
+  }
+  /// The current key's cell for writing, and whether it held a value. The caller must leave a value in
+  /// it. The bytes of a cell that held none are zero or those of an earlier value.
+  char* write_cell(const CellRef& cell, bool& was_present) {
+    char* row = writable_row();
+    const uint64_t header = load_header(row);
+    was_present = (header & cell.bit) != 0;
+    store_header(row, header | cell.bit);
+    return row + cell.offset;
+  }
+  /// Empties the current key's cell and releases what it refers to.
+  void clear_cell(const CellRef& cell, const CellType& type) {
+    if (read_cell(cell) == nullptr) return;
+    char* row = writable_row();
+    if (type.destroy != nullptr) type.destroy(row + cell.offset);
+    store_header(row, load_header(row) & ~cell.bit);
+  }
+  /// The caller has released what the present cell refers to.
+  void mark_empty(const CellRef& cell) {
+    char* row = writable_row();
+    store_header(row, load_header(row) & ~cell.bit);
+  }
+  /// An entry of a cell with suffixes was removed: deltas must say so.
+  void note_removed(const CellRef& cell, std::string_view suffix);
+  /// Whether note_removed() has to be called for the current row.
+  bool must_note_removals() const {
+    return current_ != nullptr && (load_header(current_) & kRowFresh) == 0;
+  }
+
+  /// Ends the record or timer: frees the row when nothing is left in it.
+  void clear_current_key() {
+    if (current_ != nullptr && (load_header(current_) & kPresenceMask) == 0) free_current_row();
+    current_ = nullptr;
+    has_key_ = false;
+    writable_ = false;
+  }
+  /// Makes the row at `address` the current one; false when the row is free or does not exist.
+  bool set_current_row(RowAddress address);
+  /// The bytes of a cell of any row, or null when there is no such row; `is_present` tells whether it
+  /// holds a value.
+  const char* peek_cell(RowAddress address, const CellRef& cell, bool& is_present) const;
+
+  /// Calls f(RowAddress) for every row; f may change or clear states of the current row only.
+  template <class F>
+  void for_each_row(F&& f) {
+    clear_current_key();
+    for (uint32_t group = 0; group < groups_.size(); ++group) {
+      for (uint32_t row = 0; row < groups_[group].next_row; ++row) {
+        if (!set_current_row({group, row})) continue;
+        f(RowAddress{group, row});
+        clear_current_key();
+      }
+    }
+  }
+
+  // -- time --
+
+  int64_t now_ms() const { return now_ms_; }
+  /// Reads the clock (for TTL) and cleans up a few rows. Called once per batch, without current key.
+  void refresh_time();
+  /// Drops expired entries of the next `rows` rows.
+  void expire_some(uint32_t rows);
+
+  // -- size --
+
+  size_t row_count() const { return row_count_; }
+  /// Pages (also those that only snapshots hold), index and values outside of pages.
+  size_t bytes() const {
+    return static_cast<size_t>(layout_->page_bytes.load(std::memory_order_relaxed)) + index_bytes_ +
+           static_cast<size_t>(box_bytes_ > 0 ? box_bytes_ : 0);
+  }
+  /// Handles report what their values take outside of the pages.
+  void add_box_bytes(int64_t bytes) { box_bytes_ += bytes; }
+  /// Resource exhausted, naming the owner and the option, when the limit is passed.
+  Status check_memory() const;
+
+  // -- snapshots --
+
+  /// The state as it is now; no current key. Restarts the tracking of changes.
+  std::unique_ptr<FrozenState> freeze();
+
+  const RowLayout& layout() const { return *layout_; }
+  const Options& options() const { return options_; }
+
+ protected:
+  struct IndexEntry {
+    uint32_t tag;
+    uint32_t row;  // Plus one; 0 = free.
+  };
+  struct Group {
+    IndexEntry* index = nullptr;
+    uint32_t index_mask = 0;
+    uint32_t rows = 0;
+    uint32_t next_row = 0;  // Rows from here on were never used.
+    // Page pointers; bit 0: shared with a frozen view, i.e. not written since the last freeze.
+    std::vector<uintptr_t> pages;
+    std::vector<uint32_t> free_rows;
+    std::string tombstones;
+  };
+  static constexpr uintptr_t kShared = 1;
+  static constexpr uint32_t kNoRow = UINT32_MAX;
+
+  RowTable(Options options, const KeyType* key);
+  virtual ~RowTable();
+
+  static RowPage* page_of(uintptr_t slot) { return reinterpret_cast<RowPage*>(slot & ~kShared); }
+  /// Key group of a hash relative to the first group; the caller checks the range.
+  uint32_t group_of(uint64_t hash) const {
+    const auto mixed = static_cast<uint32_t>(murmur_mix(fold_key_hash(hash)));
+    const uint32_t group = group_mask_ != 0
+                               ? mixed & group_mask_
+                               : mixed % static_cast<uint32_t>(options_.max_parallelism);
+    return group - first_group_;
+  }
+  char* row_at(const Group& group, uint32_t row) const {
+    return page_of(group.pages[row >> page_shift_])->rows() + size_t{row & slot_mask_} * row_bytes_;
+  }
+  char* writable_row() {
+    if (!writable_) make_writable();
+    return current_;
+  }
+  void make_writable() {
+    if (current_ == nullptr) {
+      create_current_row();
+    } else {
+      Group& group = groups_[current_group_];
+      if ((group.pages[current_row_ >> page_shift_] & kShared) != 0) {
+        take_over_page(group, current_row_ >> page_shift_);
+        current_ = row_at(group, current_row_);
+      }
+      store_header(current_, load_header(current_) | kRowDirty);
+    }
+    writable_ = true;
+  }
+  /// Appends a zeroed row in use; the caller constructs the key.
+  uint32_t allocate_row(Group& group);
+  void insert_index(Group& group, uint32_t tag, uint32_t row);
+  /// Makes the row of the current key; implemented by KeyedRows.
+  virtual void create_current_row() = 0;
+  /// How a state was stored, when that differs from how it is written now.
+  struct StoredSchema {
+    bool differs = false;
+    TypeSchema suffix;
+    TypeSchema value;
+  };
+  /// Whether entries stored under `stored` (empty: unknown) can become this state.
+  Status check_schema(const RowCell& cell, const std::string& stored, StoredSchema& result) const;
+  /// Restored rows are known to the snapshot they came from.
+  void mark_all_stored();
+  void require_key() const;
+  CellContext cell_context(const RowCell& cell) {
+    return {.ttl = cell.ttl, .now_ms = now_ms_, .box_bytes = &box_bytes_};
+  }
+
+  Options options_;
+  std::shared_ptr<RowLayout> layout_;
+  std::vector<Group> groups_;
+  // Copies of layout_ for the record path.
+  uint32_t row_bytes_ = 0;
+  uint32_t page_shift_ = 0;
+  uint32_t slot_mask_ = 0;
+  uint32_t group_mask_ = 0;
+  uint32_t first_group_ = 0;
+
+  char* current_ = nullptr;
+  uint32_t current_group_ = 0;
+  uint32_t current_row_ = 0;
+  bool has_key_ = false;
+  bool writable_ = false;
+  bool sealed_ = false;
+
+ private:
+  void take_over_page(Group& group, uint32_t page);
+  void free_current_row();
+  void free_row(Group& group, uint32_t row);
+  void erase_index(Group& group, uint32_t tag, uint32_t row);
+  void grow_index(Group& group);
+  bool expire_row(Group& group, uint32_t row);
+
+  size_t row_count_ = 0;
+  size_t index_bytes_ = 0;
+  int64_t box_bytes_ = 0;
+  int64_t now_ms_ = 0;
+  RowAddress expire_cursor_;
+};
+
+}  // namespace sluice

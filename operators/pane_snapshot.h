@@ -1,0 +1,127 @@
+// Panes on their way into a snapshot and back.
+//
+// Each entry of a pane is one keyed entry of the state "panes": key bytes = encoded key + start of
+// the pane (int64, so self-delimiting), value = encoded accumulator. A delta holds the entries that
+// changed since the freeze before and erasures of the panes dropped since. Frozen on the task's
+// thread in O(pages), written by an I/O thread.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/schema.h"
+#include "core/snapshot.h"
+#include "core/stable_hash.h"
+#include "operators/pane_store.h"
+#include "operators/pane_table.h"
+#include "operators/pane_value.h"
+#include "operators/window_watermark.h"
+
+namespace sluice {
+
+inline constexpr const char* kPaneStateName = "panes";
+
+template <class K, class Acc>
+class FrozenPanes final : public FrozenState {
+ public:
+  using FrozenTable = typename PaneTable<K, PaneValue<Acc>>::Frozen;
+
+  FrozenPanes(int max_parallelism, std::string watermark)
+      : max_parallelism_(max_parallelism), watermark_(std::move(watermark)) {}
+
+  void add(int64_t start, FrozenTable table) {
+    bytes_ += size_t{table.size()} * (sizeof(K) + sizeof(Acc) + sizeof(int64_t));
+    panes_.push_back({start, std::move(table)});
+  }
+  /// A pane that an earlier snapshot holds and that is gone.
+  void add_dropped(int64_t start, FrozenTable table) {
+    dropped_.push_back({start, std::move(table)});
+  }
+
+  Status write(SnapshotWriter& writer, bool incremental) override {
+    SLUICE_RETURN_IF_ERROR(writer.begin_keyed_state(kPaneStateName, schema_text<Acc>()));
+    std::string key;
+    std::string value;
+    if (incremental) {
+      for (const FrozenPane& pane : dropped_) {
+        for (uint32_t i = 0; i < pane.table.size(); ++i) {
+          const int group = encode_key(pane.table[i].key, pane.start, key);
+          SLUICE_RETURN_IF_ERROR(writer.erase(group, key));
+        }
+      }
+    }
+    for (const FrozenPane& pane : panes_) {
+      for (uint32_t i = 0; i < pane.table.size(); ++i) {
+        if (incremental && !pane.table.is_changed(i)) continue;
+        const int group = encode_key(pane.table[i].key, pane.start, key);
+        value.clear();
+        ByteWriter value_writer(value);
+        encode(pane.table[i].value.get(), value_writer);
+        SLUICE_RETURN_IF_ERROR(writer.put(group, key, value));
+      }
+    }
+    return WindowWatermark::write(writer, watermark_);
+  }
+  size_t size_hint() const override { return bytes_; }
+
+ private:
+  struct FrozenPane {
+    int64_t start;
+    FrozenTable table;
+  };
+  int encode_key(const K& key, int64_t start, std::string& out) const {
+    out.clear();
+    ByteWriter writer(out);
+    encode(key, writer);
+    writer.fixed(start);
+    return key_group_of(stable_hash(key), max_parallelism_);
+  }
+
+  int max_parallelism_;
+  std::string watermark_;
+  std::vector<FrozenPane> panes_;
+  std::vector<FrozenPane> dropped_;
+  size_t bytes_ = 0;
+};
+
+/// Calls add(pane start, key, hash, accumulator) for every stored entry. Texts of key and accumulator
+/// live during the call.
+template <class K, class Acc, class Add>
+Status restore_panes(SnapshotReader& reader, Add&& add) {
+  const std::string stored_text = reader.schema_of(kPaneStateName);
+  if (stored_text.empty()) return Status::ok();
+  TypeSchema stored;
+  const bool same_schema = stored_text == schema_text<Acc>();
+  if (!same_schema) {
+    SLUICE_ASSIGN_OR_RETURN(stored, parse_schema(stored_text));
+    const std::string conflict = describe_incompatibility(stored_text, schema_text<Acc>());
+    if (!conflict.empty()) {
+      return Status::failed_precondition("the stored windows cannot be read: accumulator " +
+                                         conflict);
+    }
+  }
+  const TextArenaRef arena(new TextArena());
+  const ArenaScope scope(arena.get());
+  return reader.visit_keyed_state(
+      kPaneStateName, [&](int /*group*/, std::string_view key_bytes, std::string_view value_bytes) {
+        arena->clear();
+        ByteReader key_reader(key_bytes);
+        const K key = decode<K>(key_reader);
+        const auto start = key_reader.fixed<int64_t>();
+        ByteReader value_reader(value_bytes);
+        Acc acc{};
+        if (same_schema) {
+          Codec<Acc>::decode(value_reader, acc);
+        } else {
+          decode_with_schema(value_reader, stored, acc);
+        }
+        if (key_reader.failed() || !key_reader.at_end() || value_reader.failed()) {
+          return Status::corruption("a stored window entry cannot be decoded");
+        }
+        add(start, key, stable_hash(key), std::move(acc));
+        return Status::ok();
+      });
+}
+
+}  // namespace sluice

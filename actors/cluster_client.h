@@ -42,6 +42,11 @@ struct JobResult {
   /// Records sources could not read.
   int64_t dead_letter = 0;
   double seconds = 0;
+  /// Place and reason of the first records that could not be read, when the job has no dead-letter
+  /// output of its own.
+  std::vector<std::string> first_dead_letters;
+  /// Tasks did not come back from user code when they were told to end; their threads live on.
+  bool tasks_left_behind = false;
   /// Sums over all subtasks of the counters that user functions registered.
   std::map<std::string, int64_t> accumulators;
 

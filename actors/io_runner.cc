@@ -10,13 +10,16 @@ thread_local bool is_io_thread = false;
 
 }  // namespace
 
-ThreadPoolIoRunner::~ThreadPoolIoRunner() {
+ThreadPoolIoRunner::~ThreadPoolIoRunner() { stop(); }
+
+void ThreadPoolIoRunner::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   has_work_.notify_all();
   for (auto& thread : threads_) thread.join();
+  threads_.clear();
 }
 
 void ThreadPoolIoRunner::run(std::function<void()> work) {

@@ -2,7 +2,7 @@
 //
 // ThreadPoolIoRunner: a fixed number of threads and a bounded queue; run() waits while the queue is
 // full, except on the pool's own threads. Threads start with the first work, so a job that never
-// blocks pays nothing. The destructor finishes queued work and joins.
+// blocks pays nothing. stop(), also called by the destructor, finishes queued work and joins.
 #pragma once
 
 #include <condition_variable>
@@ -25,6 +25,8 @@ class ThreadPoolIoRunner final : public IoRunner {
   ~ThreadPoolIoRunner() override;
 
   void run(std::function<void()> work) override;
+  /// Finishes queued work and joins; nothing may be run afterwards.
+  void stop();
 
  private:
   void work_until_stopped();

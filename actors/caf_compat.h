@@ -1,0 +1,96 @@
+// The only header through which this project sees CAF; here are the parts that later versions renamed.
+//
+// CAF 0.18 and 1.0 changed atoms, inspect(), scheduled messages and handler setters. Actors of this
+// folder use the names below, so a newer CAF is a change of this file. Include it in .cc files and in
+// headers that no other folder includes: it costs seconds per translation unit.
+#pragma once
+
+#include <caf/actor.hpp>
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/allowed_unsafe_message_type.hpp>
+#include <caf/behavior.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/exit_reason.hpp>
+#include <caf/send.hpp>
+#include <chrono>
+#include <exception>
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "core/time.h"
+
+/// A message that never leaves its process: moved by pointer, never encoded. At global scope.
+#define SLUICE_LOCAL_MESSAGE(Type) CAF_ALLOW_UNSAFE_MESSAGE_TYPE(Type)
+
+namespace sluice {
+
+using ActorHandle = caf::actor;
+using ActorBase = caf::event_based_actor;
+using ActorConfig = caf::actor_config;
+using Behavior = caf::behavior;
+using DownMessage = caf::down_msg;
+
+/// Text of the exception in flight.
+inline std::string exception_text(const std::exception_ptr& pointer) {
+  try {
+    std::rethrow_exception(pointer);
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "an exception that is no std::exception";
+  }
+}
+
+/// Whatever a handler throws ends in `report`; the actor then ends, since its state is unknown.
+inline void guard_handlers(ActorBase* self, std::function<void(const std::string&)> report) {
+  self->set_exception_handler([report = std::move(report)](std::exception_ptr& pointer) {
+    report(exception_text(pointer));
+    return caf::make_error(caf::exit_reason::unhandled_exception);
+  });
+}
+
+/// Calls `handler` with the address of a monitored actor that has ended.
+inline void on_actor_down(ActorBase* self,
+                          std::function<void(const caf::actor_addr&)> handler) {
+  self->set_down_handler([handler = std::move(handler)](DownMessage& down) {
+    handler(down.source);
+  });
+}
+
+/// Unknown messages are our mistake; CAF would print and forget them.
+inline void refuse_unknown_messages(ActorBase* self,
+                                    std::function<void(const std::string&)> report) {
+  self->set_default_handler(
+      [report = std::move(report)](caf::scheduled_actor*,
+                                   const caf::message_view& content) -> caf::result<caf::message> {
+        report("unknown message " + caf::to_string(content.content()));
+        return caf::sec::unexpected_message;
+      });
+}
+
+/// Posts `message` to the actor itself after `delay` on the system's clock (virtual in tests).
+template <class Message>
+void send_later(ActorBase* self, Duration delay, Message&& message) {
+  self->delayed_send(self, delay, std::forward<Message>(message));
+}
+
+/// Messages from threads that are no actors.
+template <class Message>
+void send_from_outside(const ActorHandle& to, Message&& message) {
+  caf::anon_send(to, std::forward<Message>(message));
+}
+
+/// Settings of an actor system that runs tasks: measured in docs/decisions.
+inline void configure_task_scheduler(caf::actor_system_config& config, size_t threads) {
+  config.set("scheduler.max-threads", threads);
+  // Counts messages: one Run step of 50 us each, so control mail waits half a millisecond.
+  config.set("scheduler.max-throughput", size_t{10});
+  config.set("work-stealing.moderate-poll-attempts", size_t{0});
+  // Idle workers look for work to steal this often; it bounds the wait of a task behind a busy one.
+  config.set("work-stealing.relaxed-sleep-duration", caf::timespan(std::chrono::milliseconds(1)));
+  config.set("logger.verbosity", caf::atom("quiet"));
+}
+
+}  // namespace sluice

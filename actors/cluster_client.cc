@@ -1,0 +1,134 @@
+#include "actors/cluster_client.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "actors/embedded_cluster.h"
+#include "core/clock.h"
+#include "graph/explain.h"
+
+namespace sluice {
+
+// Requests reach the cluster through a listener while there is one; earlier ones wait here.
+class JobControl::Impl {
+ public:
+  using Listener = std::function<void(bool stop, bool cancel)>;
+
+  void request(bool stop, bool cancel) {
+    const std::lock_guard lock(mutex_);
+    stop_ = stop_ || stop;
+    cancel_ = cancel_ || cancel;
+    if (listener_) listener_(stop, cancel);
+  }
+  void listen(Listener listener) {
+    const std::lock_guard lock(mutex_);
+    listener_ = std::move(listener);
+    if (listener_ && (stop_ || cancel_)) listener_(stop_, cancel_);
+  }
+
+ private:
+  std::mutex mutex_;
+  bool stop_ = false;
+  bool cancel_ = false;
+  Listener listener_;
+};
+
+JobControl::JobControl() : impl_(std::make_unique<Impl>()) {}
+JobControl::~JobControl() = default;
+void JobControl::request_stop() { impl_->request(true, false); }
+void JobControl::request_cancel() { impl_->request(false, true); }
+
+namespace {
+
+/// Where the job's end is announced; shared with the actors, which may outlive the wait.
+class Outcome {
+ public:
+  void set(JobResult result) {
+    const std::lock_guard lock(mutex_);
+    result_ = std::move(result);
+    changed_.notify_all();
+  }
+  /// The result, or nothing after `timeout`.
+  std::optional<JobResult> wait(Duration timeout) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, timeout, [&] { return result_.has_value(); });
+    return result_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<JobResult> result_;
+};
+
+int machine_cores() { return static_cast<int>(std::max(1U, std::thread::hardware_concurrency())); }
+
+EmbeddedCluster::Settings cluster_settings(const JobPlan& plan) {
+  EmbeddedCluster::Settings settings;
+  const int64_t threads = plan.options.get(options::kSchedulerThreads);
+  settings.scheduler_threads =
+      static_cast<size_t>(threads > 0 ? threads : static_cast<int64_t>(machine_cores()));
+  settings.io_threads = static_cast<size_t>(plan.options.get(options::kIoThreads));
+  settings.slots = plan.graph.chained().slot_count();
+  settings.clock = &system_clock();
+  return settings;
+}
+
+JobResult wait_for_end(Outcome& outcome, const JobSettings& settings, const JobMetrics& metrics) {
+  constexpr Duration kNoProgressWait{60'000};
+  const int64_t start_ns = system_clock().steady_ns();
+  const Duration interval = settings.on_progress ? settings.progress_interval : kNoProgressWait;
+  for (;;) {
+    if (auto result = outcome.wait(interval)) return *std::move(result);
+    if (!settings.on_progress) continue;
+    JobProgress progress = metrics.progress();
+    progress.job = settings.name;
+    progress.seconds = static_cast<double>(system_clock().steady_ns() - start_ns) / 1e9;
+    settings.on_progress(progress);
+  }
+}
+
+}  // namespace
+
+Result<JobResult> run_embedded(LogicalGraph graph, const JobSettings& settings) {
+  SLUICE_ASSIGN_OR_RETURN(
+      const std::shared_ptr<const JobPlan> plan,
+      make_job_plan(std::move(graph), settings.name, settings.options, machine_cores()));
+  const auto metrics = std::make_shared<JobMetrics>(plan);
+  const auto outcome = std::make_shared<Outcome>();
+  EmbeddedCluster cluster(cluster_settings(*plan));
+  cluster.submit({plan, metrics, [outcome](JobResult result) { outcome->set(std::move(result)); }});
+  if (settings.control != nullptr) {
+    settings.control->impl().listen([&cluster](bool stop, bool cancel) {
+      if (stop) cluster.stop_jobs();
+      if (cancel) cluster.cancel_jobs();
+    });
+  }
+  JobResult result = wait_for_end(*outcome, settings, *metrics);
+  if (settings.control != nullptr) settings.control->impl().listen(nullptr);
+  if (result.tasks_left_behind) cluster.abandon();
+  result.first_dead_letters = metrics->dead_letters();
+  return result;
+}
+
+Result<std::string> explain_plan(const LogicalGraph& graph, const JobSettings& settings,
+                                 PlanFormat format) {
+  SLUICE_ASSIGN_OR_RETURN(
+      const ChainedGraph chained,
+      chain_operators(graph, chaining_options(settings.options, machine_cores())));
+  switch (format) {
+    case PlanFormat::kText:
+      return explain_text(chained);
+    case PlanFormat::kJson:
+      return explain_json(chained);
+    case PlanFormat::kDot:
+      return explain_dot(chained);
+  }
+  return Status::internal("no such plan format");
+}
+
+}  // namespace sluice

@@ -1,0 +1,38 @@
+// JobManager and TaskManager as actors of this process.
+//
+// Owned by the thread that runs a job. The destructor ends all actors and waits for them, unless
+// abandon() was called because a task does not come back from user code: then the threads are left
+// to the process's end.
+#pragma once
+
+#include <memory>
+
+#include "actors/io_runner.h"
+#include "actors/messages.h"
+
+namespace sluice {
+
+class EmbeddedCluster {
+ public:
+  struct Settings {
+    size_t scheduler_threads = 1;
+    size_t io_threads = 4;
+    int slots = 1;
+    const Clock* clock = nullptr;
+  };
+  explicit EmbeddedCluster(const Settings& settings);
+  ~EmbeddedCluster();
+  EmbeddedCluster(const EmbeddedCluster&) = delete;
+  EmbeddedCluster& operator=(const EmbeddedCluster&) = delete;
+
+  void submit(SubmitJob submission);
+  void stop_jobs();
+  void cancel_jobs();
+  void abandon();
+
+ private:
+  class System;
+  std::unique_ptr<System> system_;
+};
+
+}  // namespace sluice

@@ -1,0 +1,109 @@
+#include "actors/job_manager_actor.h"
+
+#include <utility>
+
+#include "actors/job_master_actor.h"
+
+namespace sluice {
+
+JobManagerActor::JobManagerActor(ActorConfig& config, Settings settings)
+    : ActorBase(config), settings_(settings) {}
+
+Behavior JobManagerActor::make_behavior() {
+  // on_exit() tells everyone who still waits.
+  guard_handlers(this, [](const std::string&) {});
+  on_actor_down(this, [this](const caf::actor_addr& address) { actor_down(address); });
+  return {
+      [this](const RegisterTaskManager& registration) {
+        const auto id = next_task_manager_++;
+        task_managers_[id] = registration.task_manager;
+        slots_.add_task_manager(id, registration.slots);
+        monitor(registration.task_manager);
+        for (const auto& wanted : std::exchange(waiting_, {})) {
+          send(jobs_[wanted.job].master, allocate(wanted));
+        }
+      },
+      [this](SubmitJob& submission) { submit(submission); },
+      [this](const AllocateSlots& wanted) {
+        if (jobs_.count(wanted.job) == 0) return;
+        if (task_managers_.empty()) {
+          waiting_.push_back(wanted);
+        } else {
+          send(jobs_[wanted.job].master, allocate(wanted));
+        }
+      },
+      [this](const JobEnded& ended) { job_ended(ended.job, ended.result); },
+      [this](StopJob) {
+        for (const auto& [number, job] : jobs_) send(job.master, StopJob{});
+      },
+      [this](CancelJob) {
+        for (const auto& [number, job] : jobs_) send(job.master, CancelJob{});
+      },
+  };
+}
+
+void JobManagerActor::on_exit() {
+  while (!jobs_.empty()) {
+    JobResult lost;
+    lost.job = jobs_.begin()->second.name;
+    lost.error = Status::internal("JobManager ended");
+    job_ended(jobs_.begin()->first, lost);
+  }
+  task_managers_.clear();
+}
+
+void JobManagerActor::submit(SubmitJob& submission) {
+  const JobNumber number = next_job_++;
+  JobMasterActor::Settings settings;
+  settings.number = number;
+  settings.plan = submission.plan;
+  settings.metrics = submission.metrics;
+  settings.io = settings_.io;
+  settings.clock = settings_.clock;
+  settings.job_manager = caf::actor_cast<ActorHandle>(this);
+  const ActorHandle master = spawn<JobMasterActor>(std::move(settings));
+  monitor(master);
+  jobs_[number] = {submission.plan->job_name, master, std::move(submission.on_end)};
+  send(master, StartJob{});
+}
+
+SlotsAllocated JobManagerActor::allocate(const AllocateSlots& wanted) {
+  SlotsAllocated allocated;
+  auto slots = slots_.allocate(wanted.job, wanted.slots);
+  if (!slots.is_ok()) {
+    allocated.status = slots.status();
+    return allocated;
+  }
+  for (const auto id : *slots) allocated.slots.push_back(task_managers_[id]);
+  return allocated;
+}
+
+void JobManagerActor::job_ended(JobNumber number, const JobResult& result) {
+  const auto found = jobs_.find(number);
+  if (found == jobs_.end()) return;
+  const auto on_end = std::move(found->second.on_end);
+  jobs_.erase(found);
+  slots_.release(number);
+  if (on_end) on_end(result);
+}
+
+void JobManagerActor::actor_down(const caf::actor_addr& address) {
+  for (const auto& [id, task_manager] : task_managers_) {
+    if (task_manager.address() != address) continue;
+    for (const JobNumber number : slots_.remove_task_manager(id)) {
+      send(jobs_[number].master, TaskManagerLost{});
+    }
+    task_managers_.erase(id);
+    return;
+  }
+  for (const auto& [number, job] : jobs_) {
+    if (job.master.address() != address) continue;
+    JobResult lost;
+    lost.job = job.name;
+    lost.error = Status::internal("JobMaster ended without a result");
+    job_ended(number, lost);
+    return;
+  }
+}
+
+}  // namespace sluice

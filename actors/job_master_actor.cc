@@ -1,0 +1,324 @@
+#include "actors/job_master_actor.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "actors/enumerator_actor.h"
+#include "graph/place_tasks.h"
+
+namespace sluice {
+
+JobMasterActor::JobMasterActor(ActorConfig& config, Settings settings)
+    : ActorBase(config),
+      settings_(std::move(settings)),
+      machine_(settings_.plan->graph.tasks().size()),
+      alignment_(*settings_.plan),
+      sink_commit_(std::make_shared<SinkCommit>(*settings_.plan)),
+      tasks_(settings_.plan->graph.tasks().size()),
+      started_ns_(settings_.clock->steady_ns()) {}
+
+Behavior JobMasterActor::make_behavior() {
+  const auto broken = [this](const std::string& text) {
+    apply({JobEventKind::kFailed, 0, Status::internal("JobMaster: " + text)});
+  };
+  guard_handlers(this, broken);
+  refuse_unknown_messages(this, broken);
+  on_actor_down(this, [this](const caf::actor_addr& address) { task_down(address); });
+  const auto task_event = [this](JobEventKind kind, TaskId task, Status status = Status::ok()) {
+    apply({kind, index_of(task), std::move(status)});
+  };
+  return {
+      [this](StartJob) { apply({JobEventKind::kStart}); },
+      [this](const InputsChecked& checked) { open_enumerators(checked.status); },
+      [this](const EnumeratorOpened& opened) { enumerator_opened(opened.status); },
+      [this](const EnumeratorFailed& failed) {
+        apply({JobEventKind::kFailed, 0, failed.status});
+      },
+      [this](TaskManagerLost) {
+        apply({JobEventKind::kFailed, 0, Status::unavailable("a TaskManager was lost")});
+      },
+      [this](const SlotsAllocated& allocated) { deploy(allocated); },
+      [this](const TasksDeployed& deployed) { tasks_deployed(deployed); },
+      [=](const TaskOpened& opened) { task_event(JobEventKind::kTaskOpened, opened.task); },
+      [=](const TaskFinished& done) { task_event(JobEventKind::kTaskFinished, done.task); },
+      [=](const TaskFailed& failed) {
+        task_event(JobEventKind::kTaskFailed, failed.task, failed.status);
+      },
+      [=](const TaskCancelled& gone) { task_event(JobEventKind::kTaskCancelled, gone.task); },
+      [this](CommittablesReady& ready) {
+        sink_commit_->add(ready.sink, std::move(ready.committables));
+      },
+      [this](const AlignmentReported& reported) {
+        alignment_.report(reported.task, reported.watermark);
+      },
+      [this](AlignSources) { align_sources(); },
+      [this](CommitAgain) { commit(); },
+      [this](const CommitRoundDone& done) { commit_round_done(done.round); },
+      [this](const DiscardDone&) {
+        discarding_ = false;
+        if (end_after_discard_) end();
+      },
+      [this](StopJob) { apply({JobEventKind::kStopRequested}); },
+      [this](CancelJob) { apply({JobEventKind::kCancelRequested}); },
+      [this](CancelTimedOut) {
+        apply({JobEventKind::kCancelTimedOut, 0, Status::deadline_exceeded(stuck_tasks())});
+      },
+  };
+}
+
+void JobMasterActor::on_exit() {
+  // Only after an exception in a handler are there tasks left; nobody waits for them any more.
+  for (const auto& task : tasks_) {
+    if (task) send(task, CancelTask{});
+  }
+  for (const auto& [node, enumerator] : enumerators_) send(enumerator, CloseEnumerator{});
+  if (!ended_) send(settings_.job_manager, JobEnded{settings_.number, result()});
+  tasks_.clear();
+  enumerators_.clear();
+  settings_.job_manager = nullptr;
+}
+
+void JobMasterActor::apply(const JobEvent& event) {
+  for (const JobAction action : machine_.on(event)) perform(action);
+}
+
+void JobMasterActor::perform(JobAction action) {
+  switch (action) {
+    case JobAction::kCheckInputs:
+      return check_inputs();
+    case JobAction::kAllocateSlots:
+      return send(settings_.job_manager,
+                  AllocateSlots{settings_.number, settings_.plan->graph.chained().slot_count()});
+    case JobAction::kDeployTasks:
+      return;  // deploy() goes on with the slots it was given.
+    case JobAction::kStartTasks:
+      to_all_tasks([this](size_t task) { send(tasks_[task], StartTask{}); });
+      if (alignment_.is_used()) align_sources();
+      return;
+    case JobAction::kStopSources:
+      return stop_sources();
+    case JobAction::kCancelTasks:
+      return cancel_tasks();
+    case JobAction::kCommit:
+      return commit();
+    case JobAction::kDiscard:
+      return discard();
+    case JobAction::kEnd:
+      end_after_discard_ = discarding_;
+      if (!discarding_) end();
+      return;
+  }
+}
+
+// ---- before the tasks ---------------------------------------------------------------------------
+
+void JobMasterActor::check_inputs() {
+  settings_.io->run([plan = settings_.plan, self = caf::actor_cast<ActorHandle>(this)] {
+    Status first;
+    for (const LogicalNode* node : plan->nodes()) {
+      if (!node->validate || !first.is_ok()) continue;
+      try {
+        first = node->validate(true);
+      } catch (...) {
+        first = Status::internal("operator " + node->name + ": " +
+                                 exception_text(std::current_exception()));
+      }
+    }
+    send_from_outside(self, InputsChecked{first});
+  });
+}
+
+void JobMasterActor::open_enumerators(const Status& inputs) {
+  if (!inputs.is_ok() || machine_.phase() != JobPhase::kChecking) {
+    apply({JobEventKind::kInputsChecked, 0, inputs});
+    return;
+  }
+  for (const LogicalNode* node : settings_.plan->nodes()) {
+    if (node->kind != NodeKind::kSource) continue;
+    const auto& place = settings_.plan->graph.chained().places.at(node->id);
+    auto settings = std::make_shared<EnumeratorActor::Settings>();
+    settings->node = node->id;
+    settings->name = node->name;
+    settings->parallelism = settings_.plan->graph.chained().vertex(place.vertex).parallelism;
+    settings->enumerator = node->enumerator_factory();
+    settings->io = settings_.io;
+    settings->master = caf::actor_cast<ActorHandle>(this);
+    enumerators_[node->id] = spawn<EnumeratorActor>(std::move(settings));
+  }
+  unopened_enumerators_ = enumerators_.size();
+  for (const auto& [node, enumerator] : enumerators_) send(enumerator, OpenEnumerator{});
+  if (enumerators_.empty()) apply({JobEventKind::kInputsChecked});
+}
+
+void JobMasterActor::enumerator_opened(const Status& status) {
+  --unopened_enumerators_;
+  if (!status.is_ok() || unopened_enumerators_ == 0) {
+    apply({JobEventKind::kInputsChecked, 0, status});
+  }
+}
+
+// ---- tasks --------------------------------------------------------------------------------------
+
+void JobMasterActor::deploy(const SlotsAllocated& allocated) {
+  const JobPhase before = machine_.phase();
+  apply({JobEventKind::kSlotsAllocated, 0, allocated.status});
+  if (before != JobPhase::kAllocating || machine_.phase() != JobPhase::kDeploying) return;
+  const std::vector<int> placement = place_tasks(settings_.plan->graph);
+  std::map<ActorHandle, std::vector<TaskId>> by_task_manager;
+  for (size_t task = 0; task < placement.size(); ++task) {
+    const ActorHandle& task_manager = allocated.slots[static_cast<size_t>(placement[task])];
+    by_task_manager[task_manager].push_back(settings_.plan->graph.tasks()[task].id);
+  }
+  pending_deployments_ = by_task_manager.size();
+  for (auto& [task_manager, tasks] : by_task_manager) {
+    send(task_manager, DeployTasks{settings_.plan, settings_.metrics, AttemptId{0},
+                                   std::move(tasks), caf::actor_cast<ActorHandle>(this)});
+  }
+}
+
+void JobMasterActor::tasks_deployed(const TasksDeployed& deployed) {
+  for (const auto& [id, actor] : deployed.tasks) {
+    tasks_[index_of(id)] = actor;
+    monitor(actor);
+    // The job may have failed or been cancelled while these were being spawned.
+    if (cancel_sent_) send(actor, CancelTask{});
+  }
+  for (const TaskId missing : deployed.missing) {
+    apply({JobEventKind::kTaskFailed, index_of(missing), deployed.status});
+  }
+  if (--pending_deployments_ == 0 && !cancel_sent_) open_tasks();
+}
+
+void JobMasterActor::open_tasks() {
+  const ExecutionGraph& graph = settings_.plan->graph;
+  for (size_t i = 0; i < tasks_.size(); ++i) {
+    auto peers = std::make_shared<TaskPeers>();
+    const ExecutionTask& task = graph.tasks()[i];
+    for (const auto& output : task.outputs) {
+      peers->outputs.push_back({tasks_[index_of(output.task)], output.channel});
+    }
+    for (const auto& input : task.inputs) {
+      peers->inputs.push_back({tasks_[index_of(input.source.task)], input.source.channel});
+    }
+    const auto& vertex = graph.chained().vertex(task.id.vertex);
+    if (vertex.is_source) peers->enumerator = enumerators_.at(vertex.stages.front().node);
+    send(tasks_[i], OpenTask{std::move(peers)});
+  }
+}
+
+void JobMasterActor::to_all_tasks(const std::function<void(size_t)>& send_one) {
+  for (const size_t task : machine_.live_tasks()) {
+    if (tasks_[task]) send_one(task);
+  }
+}
+
+void JobMasterActor::cancel_tasks() {
+  cancel_sent_ = true;
+  to_all_tasks([this](size_t task) { send(tasks_[task], CancelTask{}); });
+  send_later(this, settings_.plan->options.get(options::kTaskCancellationTimeout),
+             CancelTimedOut{});
+}
+
+void JobMasterActor::stop_sources() {
+  to_all_tasks([this](size_t task) {
+    const TaskId id = settings_.plan->graph.tasks()[task].id;
+    if (settings_.plan->graph.chained().vertex(id.vertex).is_source) {
+      send(tasks_[task], StopSource{true});
+    }
+  });
+}
+
+void JobMasterActor::align_sources() {
+  if (machine_.phase() != JobPhase::kRunning) return;
+  const std::vector<size_t> live = machine_.live_tasks();
+  for (const TaskId id : alignment_.tasks()) {
+    const size_t task = index_of(id);
+    if (!std::binary_search(live.begin(), live.end(), task)) {
+      alignment_.report(id, kMaxTime);
+      continue;
+    }
+    send(tasks_[task], LimitWatermark{alignment_.limit_of(id)});
+    send(tasks_[task], ReportAlignment{});
+  }
+  send_later(this, SourceAlignment::kInterval, AlignSources{});
+}
+
+void JobMasterActor::task_down(const caf::actor_addr& address) {
+  for (size_t task = 0; task < tasks_.size(); ++task) {
+    if (!tasks_[task] || tasks_[task].address() != address) continue;
+    // After its last message this changes nothing; without one the task was lost.
+    const TaskId id = settings_.plan->graph.tasks()[task].id;
+    apply({JobEventKind::kTaskFailed, task,
+           Status::internal("task " + settings_.plan->graph.display_name(id) +
+                            " ended without a reason")});
+    return;
+  }
+}
+
+std::string JobMasterActor::stuck_tasks() const {
+  std::string text = "tasks that were told to end are still in user code after " +
+                     to_text(settings_.plan->options.get(options::kTaskCancellationTimeout)) + ":";
+  for (const size_t task : machine_.live_tasks()) {
+    text += " " + settings_.plan->graph.display_name(settings_.plan->graph.tasks()[task].id);
+  }
+  return text;
+}
+
+// ---- the end ------------------------------------------------------------------------------------
+
+void JobMasterActor::commit() {
+  settings_.io->run([commit = sink_commit_, self = caf::actor_cast<ActorHandle>(this)] {
+    send_from_outside(self, CommitRoundDone{commit->run_round()});
+  });
+}
+
+void JobMasterActor::commit_round_done(const SinkCommit::Round& round) {
+  if (!round.status.is_ok() || round.unsettled == 0) {
+    apply({JobEventKind::kCommitted, 0, round.status});
+    return;
+  }
+  if (++commit_rounds_ >= kCommitRoundsMax) {
+    apply({JobEventKind::kCommitted, 0, Status::unavailable(round.last_error)});
+    return;
+  }
+  send_later(this, kCommitBackoffFirst * (1 << commit_rounds_), CommitAgain{});
+}
+
+void JobMasterActor::discard() {
+  // With checkpoints what is pending belongs to one that may be restored.
+  if (settings_.plan->checkpointing()) return;
+  discarding_ = true;
+  settings_.io->run([commit = sink_commit_, self = caf::actor_cast<ActorHandle>(this)] {
+    send_from_outside(self, DiscardDone{commit->discard()});
+  });
+}
+
+JobResult JobMasterActor::result() const {
+  JobResult result;
+  result.job = settings_.plan->job_name;
+  switch (machine_.phase()) {
+    case JobPhase::kFinished:
+      result.status = JobStatus::kFinished;
+      break;
+    case JobPhase::kCancelled:
+      result.status = JobStatus::kCancelled;
+      break;
+    default:
+      result.status = JobStatus::kFailed;
+      result.error = machine_.failure().is_ok() ? Status::internal("JobMaster ended early")
+                                                : machine_.failure();
+  }
+  result.failed_before_start = machine_.failed_before_start();
+  result.tasks_left_behind = !machine_.live_tasks().empty();
+  result.seconds = static_cast<double>(settings_.clock->steady_ns() - started_ns_) / 1e9;
+  settings_.metrics->summarize(result);
+  return result;
+}
+
+void JobMasterActor::end() {
+  ended_ = true;
+  send(settings_.job_manager, JobEnded{settings_.number, result()});
+  quit();
+}
+
+}  // namespace sluice

@@ -1,0 +1,77 @@
+// One job from submission to its end: turns mail into events of JobStateMachine and its actions into
+// mail.
+//
+// Owns the job's enumerators and the one commit at the end. Blocking work (checks of inputs, commits)
+// runs on I/O threads. Tasks and TaskManagers are monitored, so an end without a word is noticed, too.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "actors/job_state_machine.h"
+#include "actors/messages.h"
+#include "actors/sink_commit.h"
+#include "actors/source_alignment.h"
+
+namespace sluice {
+
+class JobMasterActor final : public ActorBase {
+ public:
+  static constexpr int kCommitRoundsMax = 8;
+  static constexpr Duration kCommitBackoffFirst{50};
+
+  struct Settings {
+    JobNumber number = 0;
+    std::shared_ptr<const JobPlan> plan;
+    std::shared_ptr<JobMetrics> metrics;
+    IoRunner* io = nullptr;
+    const Clock* clock = nullptr;
+    ActorHandle job_manager;
+  };
+  JobMasterActor(ActorConfig& config, Settings settings);
+
+  Behavior make_behavior() override;
+  void on_exit() override;
+  const char* name() const override { return "job_master"; }
+
+ private:
+  void apply(const JobEvent& event);
+  void perform(JobAction action);
+  void check_inputs();
+  void open_enumerators(const Status& inputs);
+  void enumerator_opened(const Status& status);
+  void deploy(const SlotsAllocated& allocated);
+  void tasks_deployed(const TasksDeployed& deployed);
+  void open_tasks();
+  void to_all_tasks(const std::function<void(size_t task)>& send_one);
+  void cancel_tasks();
+  void stop_sources();
+  void align_sources();
+  void commit();
+  void commit_round_done(const SinkCommit::Round& round);
+  void discard();
+  void task_down(const caf::actor_addr& address);
+  void end();
+  JobResult result() const;
+  std::string stuck_tasks() const;
+  size_t index_of(TaskId id) const { return settings_.plan->graph.index_of(id); }
+
+  Settings settings_;
+  JobStateMachine machine_;
+  SourceAlignment alignment_;
+  std::shared_ptr<SinkCommit> sink_commit_;  // Shared with the I/O work under way.
+  std::vector<ActorHandle> tasks_;           // By task index; empty until deployed.
+  std::map<NodeId, ActorHandle> enumerators_;
+  size_t unopened_enumerators_ = 0;
+  size_t pending_deployments_ = 0;
+  int commit_rounds_ = 0;
+  bool cancel_sent_ = false;
+  bool discarding_ = false;
+  bool end_after_discard_ = false;
+  bool ended_ = false;
+  int64_t started_ns_ = 0;
+};
+
+}  // namespace sluice

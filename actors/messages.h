@@ -1,0 +1,249 @@
+// Every message between actors: commands are imperative, facts are in the past tense.
+//
+// All of them stay inside the process and move by pointer (SLUICE_LOCAL_MESSAGE); those that will
+// cross processes get a wire form when there is a second process. Attempts need no fence here: each
+// attempt has actors of its own, and mail to an ended actor is dropped.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "actors/caf_compat.h"
+#include "actors/cluster_client.h"
+#include "actors/job_metrics.h"
+#include "actors/job_plan.h"
+#include "actors/sink_commit.h"
+#include "core/element.h"
+#include "core/ids.h"
+#include "core/sink.h"
+#include "core/source.h"
+
+namespace sluice {
+
+using JobNumber = int;
+
+// ---- task to task -------------------------------------------------------------------------------
+
+/// An element for input channel `channel` of the receiver.
+struct Data {
+  int channel = 0;
+  StreamElement element;
+};
+
+/// The receiver of output channel `channel` has consumed `credits` batches.
+struct Credit {
+  int channel = 0;
+  uint32_t credits = 0;
+  BatchPtr recycled;
+};
+
+// ---- task to itself -----------------------------------------------------------------------------
+
+/// Do a step of work.
+struct Run {};
+/// Posted by other threads: an asynchronous answer, new input.
+struct Wake {};
+/// A timer of the task is due.
+struct TimerDue {
+  int64_t at_ms = 0;
+};
+
+// ---- JobMaster and TaskManager to task ----------------------------------------------------------
+
+/// The other ends of a task's channels and its masters.
+struct TaskPeers {
+  struct End {
+    ActorHandle task;
+    int channel = 0;
+  };
+  std::vector<End> outputs;  // By output channel.
+  std::vector<End> inputs;   // By input channel.
+  ActorHandle master;
+  ActorHandle enumerator;  // Of a source.
+};
+
+/// Connect the channels and open the operators; answered by TaskOpened or TaskFailed.
+struct OpenTask {
+  std::shared_ptr<const TaskPeers> peers;
+};
+struct StartTask {};
+/// To sources: read no further.
+struct StopSource {
+  bool with_max_watermark = true;
+};
+/// Answered by TaskCancelled.
+struct CancelTask {};
+struct LimitWatermark {
+  EventTime limit;
+};
+struct ReportAlignment {};
+
+// ---- enumerator ---------------------------------------------------------------------------------
+
+struct OpenEnumerator {};
+struct EnumeratorOpened {
+  NodeId node;
+  Status status;
+};
+/// Looking for splits failed while the job was running.
+struct EnumeratorFailed {
+  NodeId node;
+  Status status;
+};
+struct RequestSplit {
+  int subtask = 0;
+  ActorHandle task;
+  /// The subtask knows that there is nothing at present; set by the enumerator while it waits.
+  bool told_none = false;
+};
+struct AddSplits {
+  std::vector<SourceSplit> splits;
+  bool no_more = false;
+};
+struct DiscoverSplits {};
+struct SplitsDiscovered {
+  Status status;
+};
+struct CloseEnumerator {};
+
+// ---- task to JobMaster --------------------------------------------------------------------------
+
+struct TaskOpened {
+  TaskId task;
+};
+struct CommittablesReady {
+  NodeId sink;
+  std::vector<Committable> committables;
+};
+struct TaskFinished {
+  TaskId task;
+};
+struct TaskFailed {
+  TaskId task;
+  Status status;
+};
+struct TaskCancelled {
+  TaskId task;
+};
+struct AlignmentReported {
+  TaskId task;
+  EventTime watermark;
+};
+
+// ---- JobManager to JobMaster --------------------------------------------------------------------
+
+struct StartJob {};
+/// A TaskManager that runs some of the job's tasks is gone.
+struct TaskManagerLost {};
+
+// ---- JobMaster to itself ------------------------------------------------------------------------
+
+struct InputsChecked {
+  Status status;
+};
+struct CommitRoundDone {
+  SinkCommit::Round round;
+};
+struct CommitAgain {};
+struct DiscardDone {
+  Status status;
+};
+struct CancelTimedOut {};
+struct AlignSources {};
+
+// ---- client, JobManager, JobMaster, TaskManager -------------------------------------------------
+
+struct RegisterTaskManager {
+  ActorHandle task_manager;
+  int slots = 0;
+};
+
+struct SubmitJob {
+  std::shared_ptr<const JobPlan> plan;
+  std::shared_ptr<JobMetrics> metrics;
+  /// Called once, on any thread.
+  std::function<void(JobResult)> on_end;
+};
+/// To the JobManager: for all its jobs; it passes them on to their masters.
+struct StopJob {};
+struct CancelJob {};
+
+struct AllocateSlots {
+  JobNumber job = 0;
+  int slots = 0;
+};
+/// One TaskManager per slot.
+struct SlotsAllocated {
+  Status status;
+  std::vector<ActorHandle> slots;
+};
+struct JobEnded {
+  JobNumber job = 0;
+  JobResult result;
+};
+
+/// Spawn these tasks; answered by TasksDeployed.
+struct DeployTasks {
+  std::shared_ptr<const JobPlan> plan;
+  std::shared_ptr<JobMetrics> metrics;
+  AttemptId attempt;
+  std::vector<TaskId> tasks;
+  ActorHandle master;
+};
+struct TasksDeployed {
+  struct Entry {
+    TaskId id;
+    ActorHandle actor;
+  };
+  std::vector<Entry> tasks;
+  /// Tasks that could not be spawned, and why.
+  std::vector<TaskId> missing;
+  Status status;
+};
+
+}  // namespace sluice
+
+SLUICE_LOCAL_MESSAGE(sluice::Data)
+SLUICE_LOCAL_MESSAGE(sluice::Credit)
+SLUICE_LOCAL_MESSAGE(sluice::Run)
+SLUICE_LOCAL_MESSAGE(sluice::Wake)
+SLUICE_LOCAL_MESSAGE(sluice::TimerDue)
+SLUICE_LOCAL_MESSAGE(sluice::OpenTask)
+SLUICE_LOCAL_MESSAGE(sluice::StartTask)
+SLUICE_LOCAL_MESSAGE(sluice::StopSource)
+SLUICE_LOCAL_MESSAGE(sluice::CancelTask)
+SLUICE_LOCAL_MESSAGE(sluice::LimitWatermark)
+SLUICE_LOCAL_MESSAGE(sluice::ReportAlignment)
+SLUICE_LOCAL_MESSAGE(sluice::OpenEnumerator)
+SLUICE_LOCAL_MESSAGE(sluice::EnumeratorOpened)
+SLUICE_LOCAL_MESSAGE(sluice::EnumeratorFailed)
+SLUICE_LOCAL_MESSAGE(sluice::RequestSplit)
+SLUICE_LOCAL_MESSAGE(sluice::AddSplits)
+SLUICE_LOCAL_MESSAGE(sluice::DiscoverSplits)
+SLUICE_LOCAL_MESSAGE(sluice::SplitsDiscovered)
+SLUICE_LOCAL_MESSAGE(sluice::CloseEnumerator)
+SLUICE_LOCAL_MESSAGE(sluice::TaskOpened)
+SLUICE_LOCAL_MESSAGE(sluice::CommittablesReady)
+SLUICE_LOCAL_MESSAGE(sluice::TaskFinished)
+SLUICE_LOCAL_MESSAGE(sluice::TaskFailed)
+SLUICE_LOCAL_MESSAGE(sluice::TaskCancelled)
+SLUICE_LOCAL_MESSAGE(sluice::AlignmentReported)
+SLUICE_LOCAL_MESSAGE(sluice::StartJob)
+SLUICE_LOCAL_MESSAGE(sluice::TaskManagerLost)
+SLUICE_LOCAL_MESSAGE(sluice::InputsChecked)
+SLUICE_LOCAL_MESSAGE(sluice::CommitRoundDone)
+SLUICE_LOCAL_MESSAGE(sluice::CommitAgain)
+SLUICE_LOCAL_MESSAGE(sluice::DiscardDone)
+SLUICE_LOCAL_MESSAGE(sluice::CancelTimedOut)
+SLUICE_LOCAL_MESSAGE(sluice::AlignSources)
+SLUICE_LOCAL_MESSAGE(sluice::RegisterTaskManager)
+SLUICE_LOCAL_MESSAGE(sluice::SubmitJob)
+SLUICE_LOCAL_MESSAGE(sluice::StopJob)
+SLUICE_LOCAL_MESSAGE(sluice::CancelJob)
+SLUICE_LOCAL_MESSAGE(sluice::AllocateSlots)
+SLUICE_LOCAL_MESSAGE(sluice::SlotsAllocated)
+SLUICE_LOCAL_MESSAGE(sluice::JobEnded)
+SLUICE_LOCAL_MESSAGE(sluice::DeployTasks)
+SLUICE_LOCAL_MESSAGE(sluice::TasksDeployed)

@@ -1,0 +1,226 @@
+#include "actors/task_actor.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sluice {
+
+/// Lets any thread wake the task. Many calls before the task looks are one message. Holds the actor,
+/// not the other way round for longer than the task lives, so there is no cycle after on_exit().
+class TaskActor::Waker {
+ public:
+  explicit Waker(ActorHandle task) : task_(std::move(task)) {}
+  void wake() {
+    if (!pending_.exchange(true, std::memory_order_acq_rel)) send_from_outside(task_, Wake{});
+  }
+  void taken() { pending_.store(false, std::memory_order_release); }
+
+ private:
+  ActorHandle task_;
+  std::atomic<bool> pending_{false};
+};
+
+TaskActor::TaskActor(ActorConfig& config, std::shared_ptr<TaskActorSettings> settings)
+    : ActorBase(config),
+      settings_(std::move(settings)),
+      id_(settings_->spec.id),
+      display_name_(settings_->spec.info.display_name()),
+      clock_(*settings_->services.clock),
+      master_(settings_->master),
+      timer_armed_ms_(Operator::kNoTimer) {}
+
+TaskActor::~TaskActor() = default;
+
+Behavior TaskActor::make_behavior() {
+  guard_handlers(this, [this](const std::string& text) {
+    fail(Status::internal(display_name_ + ": " + text));
+  });
+  // Nobody would ever tell it to end.
+  on_actor_down(this, [this](const caf::actor_addr&) { cancel(); });
+  monitor(master_);
+  refuse_unknown_messages(this, [this](const std::string& text) {
+    fail(Status::internal(display_name_ + ": " + text));
+  });
+  return {
+      [this](Data& data) {
+        if (phase_ != Phase::kOpen) return;
+        task_->receive(data.channel, std::move(data.element));
+        schedule_run();
+      },
+      [this](Credit& credit) {
+        if (phase_ != Phase::kOpen) return;
+        task_->add_credit(credit.channel, credit.credits, std::move(credit.recycled));
+        schedule_run();
+      },
+      [this](Run) {
+        run_in_flight_ = false;
+        if (phase_ == Phase::kOpen) step();
+      },
+      [this](Wake) {
+        waker_->taken();
+        schedule_run();
+      },
+      [this](TimerDue due) {
+        if (due.at_ms == timer_armed_ms_) timer_armed_ms_ = Operator::kNoTimer;
+        schedule_run();
+      },
+      [this](AddSplits& splits) {
+        if (phase_ != Phase::kOpen) return;
+        task_->add_splits(std::move(splits.splits), splits.no_more);
+        schedule_run();
+      },
+      [this](OpenTask& message) { open(message.peers); },
+      [this](StartTask) { schedule_run(); },
+      [this](StopSource stop) {
+        if (phase_ != Phase::kOpen) return;
+        task_->stop(stop.with_max_watermark);
+        schedule_run();
+      },
+      [this](LimitWatermark message) {
+        if (phase_ != Phase::kOpen) return;
+        task_->set_watermark_limit(message.limit);
+        schedule_run();
+      },
+      [this](ReportAlignment) {
+        if (phase_ != Phase::kOpen) return;
+        ActorBase::send(master_, AlignmentReported{id_, task_->alignment_watermark()});
+      },
+      [this](CancelTask) { cancel(); },
+  };
+}
+
+void TaskActor::on_exit() {
+  // Also reached when the actor is killed: the operators are closed on every path.
+  (void)close(false);
+  peers_.reset();
+  master_ = nullptr;
+  settings_->master = nullptr;
+  waker_.reset();
+}
+
+void TaskActor::open(const std::shared_ptr<const TaskPeers>& peers) {
+  if (phase_ != Phase::kCreated) return;
+  peers_ = peers;
+  waker_ = std::make_shared<Waker>(caf::actor_cast<ActorHandle>(this));
+  settings_->services.wake = [waker = waker_] { waker->wake(); };
+  task_ = std::make_unique<Task>(std::move(settings_->spec), std::move(settings_->services),
+                                 static_cast<TaskLink&>(*this));
+  phase_ = Phase::kOpen;
+  settings_->metrics->attach(id_, &task_->progress());
+  const Status status = task_->open();
+  if (!status.is_ok()) {
+    fail(status);
+    return;
+  }
+  for (size_t channel = 0; channel < settings_->initial_credits.size(); ++channel) {
+    task_->add_credit(static_cast<int>(channel), settings_->initial_credits[channel], BatchPtr());
+  }
+  ActorBase::send(master_, TaskOpened{id_});
+}
+
+void TaskActor::step() {
+  switch (task_->run(kStepNs)) {
+    case RunState::kMore:
+      schedule_run();
+      return;
+    case RunState::kWaiting:
+      arm_timer();
+      return;
+    case RunState::kFinished:
+      finish();
+      return;
+    case RunState::kFailed:
+      fail(task_->status());
+      return;
+  }
+}
+
+void TaskActor::schedule_run() {
+  if (run_in_flight_ || phase_ != Phase::kOpen) return;
+  run_in_flight_ = true;
+  ActorBase::send(this, Run{});
+}
+
+void TaskActor::arm_timer() {
+  const int64_t at_ms = task_->next_wakeup_ms();
+  // An earlier timer that is still armed makes the task look again, and arm this one then.
+  if (at_ms == Operator::kNoTimer || at_ms >= timer_armed_ms_) return;
+  timer_armed_ms_ = at_ms;
+  const int64_t delay_ms = std::max<int64_t>(0, at_ms - clock_.wall_ms());
+  send_later(this, Duration(delay_ms), TimerDue{at_ms});
+}
+
+std::string TaskActor::close(bool finished) {
+  if (!task_) return "";
+  settings_->metrics->detach(id_, finished);
+  std::string thrown;
+  try {
+    task_->close();
+  } catch (...) {
+    thrown = exception_text(std::current_exception());
+  }
+  task_.reset();
+  return thrown;
+}
+
+void TaskActor::fail(const Status& status) {
+  if (phase_ == Phase::kEnded) return;
+  phase_ = Phase::kEnded;
+  // What close() throws now is an echo of the failure, which has its reason already.
+  (void)close(false);
+  ActorBase::send(master_, TaskFailed{id_, status});
+  quit();
+}
+
+void TaskActor::finish() {
+  phase_ = Phase::kEnded;
+  const std::string thrown = close(true);
+  if (thrown.empty()) {
+    ActorBase::send(master_, TaskFinished{id_});
+  } else {
+    ActorBase::send(master_, TaskFailed{id_, Status::user_function("operator " + display_name_ +
+                                                                   ": close: " + thrown)});
+  }
+  quit();
+}
+
+void TaskActor::cancel() {
+  if (phase_ == Phase::kEnded) return;
+  phase_ = Phase::kEnded;
+  (void)close(false);
+  ActorBase::send(master_, TaskCancelled{id_});
+  quit();
+}
+
+// ---- the way out --------------------------------------------------------------------------------
+
+void TaskActor::send(int channel, StreamElement element) {
+  const TaskPeers::End& end = peers_->outputs[static_cast<size_t>(channel)];
+  ActorBase::send(end.task, Data{end.channel, std::move(element)});
+}
+
+void TaskActor::grant(int channel, uint32_t credits, BatchPtr recycled) {
+  const TaskPeers::End& end = peers_->inputs[static_cast<size_t>(channel)];
+  ActorBase::send(end.task, Credit{end.channel, credits, std::move(recycled)});
+}
+
+void TaskActor::request_split() {
+  ActorBase::send(peers_->enumerator,
+                  RequestSplit{id_.subtask, caf::actor_cast<ActorHandle>(this)});
+}
+
+void TaskActor::committables(NodeId node, std::vector<Committable> committables) {
+  ActorBase::send(master_, CommittablesReady{node, std::move(committables)});
+}
+
+void TaskActor::snapshot_taken(const Barrier& /*barrier*/, std::vector<OperatorSnapshot> /*states*/,
+                               int64_t /*alignment_ms*/) {
+  // Reached only by a barrier, and nobody sends one before there is a checkpoint coordinator.
+  SLUICE_CHECK_MSG(false, "a snapshot without a coordinator");
+}
+
+void TaskActor::snapshot_declined(CheckpointId /*checkpoint*/, const Status& /*reason*/) {
+  SLUICE_CHECK_MSG(false, "a declined snapshot without a coordinator");
+}
+
+}  // namespace sluice

@@ -1,0 +1,293 @@
+#include "state/snapshot_file.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/codec.h"
+#include "core/crc32c.h"
+
+namespace sluice {
+
+SnapshotFileWriter::SnapshotFileWriter(FileSystem& files, std::string path,
+                                       SnapshotIdentity identity, SnapshotFileOptions options)
+    : files_(files), path_(std::move(path)), options_(options) {
+  index_.identity = std::move(identity);
+  append_snapshot_header(out_);
+}
+
+SnapshotFileWriter::~SnapshotFileWriter() {
+  if (finished_ || file_ == nullptr) return;
+  (void)file_->close();
+  // Best effort: leftovers are removed again after the next complete checkpoint.
+  (void)files_.remove(path_);
+}
+
+Status SnapshotFileWriter::fail(Status status) {
+  if (status_.is_ok()) status_ = std::move(status);
+  return status_;
+}
+
+// ---- entries ------------------------------------------------------------------------------------
+
+Status SnapshotFileWriter::begin_keyed_state(std::string_view name, std::string_view schema) {
+  if (!status_.is_ok()) return status_;
+  SLUICE_RETURN_IF_ERROR(flush_group());
+  SLUICE_RETURN_IF_ERROR(end_section());
+  for (size_t i = 0; i < index_.states.size(); ++i) {
+    if (index_.states[i].name != name) continue;
+    if (index_.states[i].schema != schema) {
+      return fail(Status::failed_precondition(
+          "state '" + std::string(name) + "' is written with two schemas: " +
+          index_.states[i].schema + " and " + std::string(schema)));
+    }
+    state_ = static_cast<uint32_t>(i);
+    return Status::ok();
+  }
+  state_ = static_cast<uint32_t>(index_.states.size());
+  index_.states.push_back({std::string(name), std::string(schema)});
+  run_ends_.emplace_back();
+  return Status::ok();
+}
+
+Status SnapshotFileWriter::put(int key_group, std::string_view key, std::string_view value) {
+  return add(key_group, key, value, false);
+}
+
+Status SnapshotFileWriter::erase(int key_group, std::string_view key) {
+  SLUICE_CHECK_MSG(index_.identity.is_delta, "only a delta has tombstones");
+  return add(key_group, key, {}, true);
+}
+
+Status SnapshotFileWriter::add(int key_group, std::string_view key, std::string_view value,
+                               bool is_tombstone) {
+  SLUICE_CHECK(state_ != UINT32_MAX);
+  SLUICE_CHECK(key_group >= 0);
+  const size_t bytes_max = key.size() + value.size() + 2 * kVarintBytesMax;
+  if (key_group != group_ || entries_used_ + bytes_max > options_.group_buffer_bytes_max) {
+    if (!status_.is_ok()) return status_;
+    SLUICE_RETURN_IF_ERROR(flush_group());
+    group_ = key_group;
+  }
+  if (entries_used_ + bytes_max > entries_.size()) {
+    // One entry may be larger than the buffer's limit, but offsets are 32 bits.
+    if (bytes_max > UINT32_MAX) {
+      return fail(Status::failed_precondition("a single state entry is larger than 4 GiB"));
+    }
+    entries_.resize(
+        std::max(entries_used_ + bytes_max, std::max<size_t>(4096, 2 * entries_.size())));
+  }
+  char* const start = entries_.data() + entries_used_;
+  char* to = put_varint(start, key.size());
+  to = put_varint(to, is_tombstone ? 0 : value.size() + 1);
+  if (!key.empty()) std::memcpy(to, key.data(), key.size());
+  to += key.size();
+  if (!value.empty()) std::memcpy(to, value.data(), value.size());
+  to += value.size();
+  const Slot slot{key_prefix(key), static_cast<uint32_t>(entries_used_),
+                  static_cast<uint32_t>(to - start)};
+  entries_used_ += slot.size;
+  if (is_sorted_ && !slots_.empty()) is_sorted_ = is_before(slots_.back(), slot);
+  slots_.push_back(slot);
+  return Status::ok();
+}
+
+SnapshotEntry SnapshotFileWriter::entry_at(const Slot& slot) const {
+  SnapshotEntry entry;
+  const char* start = entries_.data() + slot.offset;
+  SLUICE_CHECK(parse_snapshot_entry(start, start + slot.size, entry) != nullptr);
+  return entry;
+}
+
+bool SnapshotFileWriter::is_before(const Slot& a, const Slot& b) const {
+  if (a.prefix != b.prefix) return a.prefix < b.prefix;
+  return entry_at(a).key < entry_at(b).key;
+}
+
+Status SnapshotFileWriter::flush_group() {
+  if (slots_.empty()) return Status::ok();
+  if (!is_sorted_) {
+    std::sort(slots_.begin(), slots_.end(), [this](const Slot& a, const Slot& b) {
+      if (a.prefix != b.prefix) return a.prefix < b.prefix;
+      const int order = entry_at(a).key.compare(entry_at(b).key);
+      return order != 0 ? order < 0 : a.offset < b.offset;
+    });
+    drop_repeated_keys();
+  }
+  choose_run();
+  SLUICE_RETURN_IF_ERROR(write_entries());
+  slots_.clear();
+  entries_used_ = 0;
+  is_sorted_ = true;
+  return Status::ok();
+}
+
+// A key that was deleted and written again has both; what is there at the freeze counts.
+void SnapshotFileWriter::drop_repeated_keys() {
+  size_t kept = 0;
+  for (size_t i = 1; i < slots_.size(); ++i) {
+    Slot& last = slots_[kept];
+    const bool repeated =
+        last.prefix == slots_[i].prefix && entry_at(last).key == entry_at(slots_[i]).key;
+    if (!repeated) {
+      slots_[++kept] = slots_[i];
+    } else if (!entry_at(slots_[i]).is_tombstone || entry_at(last).is_tombstone) {
+      last = slots_[i];
+    }
+  }
+  slots_.resize(kept + 1);
+}
+
+// Goes on with the state's last run when the collected entries come after it.
+void SnapshotFileWriter::choose_run() {
+  RunEnd& end = run_ends_[state_];
+  const std::string_view first = entry_at(slots_.front()).key;
+  const bool goes_on = group_ > end.group || (group_ == end.group && first > end.key);
+  if (!goes_on) ++end.run;
+  const bool same_section = has_section_ && section_.state == state_ && section_.run == end.run;
+  if (!same_section) (void)end_section().is_ok();  // An error stays in status_.
+  end.group = group_;
+  end.key = entry_at(slots_.back()).key;
+}
+
+// ---- sections -----------------------------------------------------------------------------------
+
+Status SnapshotFileWriter::write_entries() {
+  for (const Slot& slot : slots_) {
+    if (!has_block_) begin_block();
+    out_.append(entries_.data() + slot.offset, slot.size);
+    ++block_.count;
+    if (out_.size() - section_start_ >= options_.section_bytes) {
+      SLUICE_RETURN_IF_ERROR(end_section());
+    }
+  }
+  end_block();
+  entry_count_ += slots_.size();
+  return status_;
+}
+
+void SnapshotFileWriter::begin_block() {
+  if (!has_section_) {
+    has_section_ = true;
+    section_start_ = out_.size();
+    section_ = SnapshotSection{};
+    section_.state = state_;
+    section_.run = run_ends_[state_].run;
+    section_.first_group = group_;
+  }
+  has_block_ = true;
+  block_ = GroupBlock{.group = static_cast<uint32_t>(group_)};
+  block_start_ = out_.size();
+  out_.append(kGroupBlockBytes, '\0');
+  section_.last_group = group_;
+}
+
+void SnapshotFileWriter::end_block() {
+  if (!has_block_) return;
+  has_block_ = false;
+  block_.bytes = static_cast<uint32_t>(out_.size() - block_start_ - kGroupBlockBytes);
+  std::string header;
+  ByteWriter writer(header);
+  writer.fixed(block_.group);
+  writer.fixed(block_.count);
+  writer.fixed(block_.bytes);
+  std::memcpy(&out_[block_start_], header.data(), kGroupBlockBytes);
+  section_.count += block_.count;
+}
+
+Status SnapshotFileWriter::end_section() {
+  if (!has_section_) return status_;
+  end_block();
+  has_section_ = false;
+  section_.offset = flushed_bytes_ + section_start_;
+  section_.size = out_.size() - section_start_;
+  section_.crc32c = crc32c(0, out_.data() + section_start_, section_.size);
+  index_.sections.push_back(section_);
+  return out_.size() >= options_.section_bytes ? flush_out() : status_;
+}
+
+Status SnapshotFileWriter::add_item(std::string_view name, Redistribution mode,
+                                    std::string_view item) {
+  if (!status_.is_ok()) return status_;
+  ByteWriter writer(items_);
+  writer.text(name);
+  writer.fixed(mode);
+  writer.text(item);
+  ++item_count_;
+  return items_.size() >= options_.section_bytes ? flush_items() : Status::ok();
+}
+
+Status SnapshotFileWriter::flush_items() {
+  if (item_count_ == 0) return Status::ok();
+  SLUICE_RETURN_IF_ERROR(flush_group());
+  SLUICE_RETURN_IF_ERROR(end_section());
+  SnapshotSection section;
+  section.kind = SectionKind::kItems;
+  section.offset = flushed_bytes_ + out_.size();
+  section.size = items_.size();
+  section.count = item_count_;
+  section.crc32c = crc32c(items_);
+  index_.sections.push_back(section);
+  out_ += items_;
+  items_.clear();
+  item_count_ = 0;
+  has_items_ = true;
+  return out_.size() >= options_.section_bytes ? flush_out() : Status::ok();
+}
+
+// ---- the file -----------------------------------------------------------------------------------
+
+Status SnapshotFileWriter::flush_out() {
+  if (!status_.is_ok()) return status_;
+  if (file_ == nullptr) {
+    auto opened = files_.open_write(path_, WriteMode::kCreateNew);
+    if (!opened.is_ok()) return fail(opened.status());
+    file_ = std::move(*opened);
+  }
+  const Status appended = file_->append(out_);
+  if (!appended.is_ok()) return fail(appended);
+  file_crc32c_ = crc32c(file_crc32c_, out_.data(), out_.size());
+  flushed_bytes_ += out_.size();
+  out_.clear();
+  return Status::ok();
+}
+
+Result<SnapshotFile> SnapshotFileWriter::finish() {
+  SLUICE_CHECK(!finished_);
+  if (!status_.is_ok()) return status_;
+  SLUICE_RETURN_IF_ERROR(flush_items());
+  SLUICE_RETURN_IF_ERROR(flush_group());
+  SLUICE_RETURN_IF_ERROR(end_section());
+  SnapshotTrailer trailer;
+  trailer.index_offset = flushed_bytes_ + out_.size();
+  std::string index;
+  append_snapshot_index(index_, index);
+  trailer.index_size = index.size();
+  trailer.index_crc32c = crc32c(index);
+  out_ += index;
+  append_snapshot_trailer(trailer, out_);
+
+  SnapshotFile result;
+  result.identity = index_.identity;
+  result.size = flushed_bytes_ + out_.size();
+  result.entries = entry_count_;
+  result.has_items = has_items_;
+  if (file_ == nullptr && out_.size() <= options_.inline_bytes_max) {
+    result.crc32c = crc32c(out_);
+    result.inline_bytes = std::move(out_);
+    finished_ = true;
+    return result;
+  }
+  SLUICE_RETURN_IF_ERROR(flush_out());
+  // After a failed fsync the kernel may have dropped the bytes: the file is given up, never synced
+  // a second time.
+  const Status synced = file_->sync();
+  if (!synced.is_ok()) return fail(synced);
+  const Status closed = file_->close();
+  if (!closed.is_ok()) return fail(closed);
+  result.path = path_;
+  result.crc32c = file_crc32c_;
+  finished_ = true;
+  return result;
+}
+
+}  // namespace sluice

@@ -50,7 +50,7 @@ class KeyedOperator : public OperatorWithOutput<Out> {
                                     .memory_bytes_max = context.state_memory_bytes,
                                     .owner = context.task.display_name()});
     if (Derived::kUsesTimers) SLUICE_RETURN_IF_ERROR(timers_.open(*rows_));
-    SLUICE_RETURN_IF_ERROR(derived().open_keyed(context));
+    SLUICE_RETURN_IF_ERROR(status_of([&] { return derived().open_keyed(context); }));
     rows_->seal();
     if (context.restored == nullptr) return Status::ok();
     SLUICE_RETURN_IF_ERROR(rows_->restore(*context.restored, [this](const std::string& name) {
@@ -174,7 +174,7 @@ class KeyedOperator : public OperatorWithOutput<Out> {
   TimerService& timers() { return timers_; }
   const OperatorContext& context() const { return *context_; }
   /// Everything up to here is complete; the callbacks of timers see the new value.
-  EventTime watermark() const { return watermark_; }
+  const EventTime& watermark() const { return watermark_; }
 
  private:
   static constexpr uint32_t kIndexAhead = 24;

@@ -4,6 +4,8 @@
 #include <exception>
 #include <utility>
 
+#include "operators/operator_failure.h"
+
 namespace sluice {
 
 OperatorChain::OperatorChain(const TaskSpec& spec, std::vector<std::unique_ptr<OutputEdge>>& edges)
@@ -106,6 +108,8 @@ bool OperatorChain::guarded(size_t index, const std::function<Status()>& action)
   try {
     const Status status = action();
     if (!status.is_ok()) fail(index, status);
+  } catch (const OperatorFailure& failure) {
+    fail(index, failure.status());
   } catch (const std::exception& error) {
     fail(index, std::string(error.what()));
   } catch (...) {
@@ -117,6 +121,8 @@ bool OperatorChain::guarded(size_t index, const std::function<Status()>& action)
 Progress OperatorChain::process(Stage& stage, size_t index) {
   try {
     return stage.op->process(stage.input, stage.pending, stage.cursor);
+  } catch (const OperatorFailure& failure) {
+    fail(index, failure.status());
   } catch (const std::exception& error) {
     fail(index, std::string(error.what()));
   } catch (...) {

@@ -25,6 +25,15 @@ class OperatorFailure final : public std::runtime_error {
 inline void throw_if_error(const Status& status) {
   if (!status.is_ok()) throw OperatorFailure(status);
 }
+/// Calls f, which returns a Status, and turns an OperatorFailure it throws into its Status.
+template <class F>
+Status status_of(F&& f) {
+  try {
+    return f();
+  } catch (const OperatorFailure& failure) {
+    return failure.status();
+  }
+}
 template <class T>
 T value_or_throw(Result<T> result) {
   throw_if_error(result.status());

@@ -14,9 +14,33 @@
 
 namespace sluice {
 
+class RowTable;
+template <class T>
+class ValueState;
+template <class T>
+class ListState;
+template <class K, class V>
+class MapState;
+template <class T, class F>
+class ReducingState;
+template <class In, class Aggregate>
+class AggregatingState;
+template <class T>
+struct ValueStateDescriptor;
+template <class T>
+struct ListStateDescriptor;
+template <class K, class V>
+struct MapStateDescriptor;
+template <class T, class F>
+struct ReducingStateDescriptor;
+template <class In, class Aggregate>
+struct AggregatingStateDescriptor;
+
 class RuntimeContext {
  public:
-  explicit RuntimeContext(OperatorContext& context) : context_(&context) {}
+  /// `keyed_state` is where states are registered; null for functions without key.
+  explicit RuntimeContext(OperatorContext& context, RowTable* keyed_state = nullptr)
+      : context_(&context), keyed_state_(keyed_state) {}
 
   const TaskInfo& task() const { return context_->task; }
   const std::string& job_name() const { return context_->task.job_name; }
@@ -40,11 +64,26 @@ class RuntimeContext {
   /// Counters whose names start with this are accumulators.
   static constexpr const char* kAccumulatorPrefix = "accumulator.";
 
+  // Keyed state: registered in open() only, in functions on a keyed stream. The handle means the
+  // current key's state. Defined in operators/keyed_runtime_context.h.
+  template <class T>
+  ValueState<T> get_state(const ValueStateDescriptor<T>& descriptor);
+  template <class T>
+  ListState<T> get_list_state(const ListStateDescriptor<T>& descriptor);
+  template <class K, class V>
+  MapState<K, V> get_map_state(const MapStateDescriptor<K, V>& descriptor);
+  template <class T, class F>
+  ReducingState<T, F> get_reducing_state(const ReducingStateDescriptor<T, F>& descriptor);
+  template <class In, class Aggregate>
+  AggregatingState<In, Aggregate> get_aggregating_state(
+      const AggregatingStateDescriptor<In, Aggregate>& descriptor);
+
   /// For operators; user functions have no use for it.
   OperatorContext& operator_context() { return *context_; }
 
  private:
   OperatorContext* context_;
+  RowTable* keyed_state_;
 };
 
 template <class F>

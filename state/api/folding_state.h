@@ -28,6 +28,14 @@ class ReducingState {
     return ReducingState(slot, F(descriptor.reduce));
   }
 
+  /// From a handle that names the type of its function.
+  template <class G>
+    requires(!std::is_same_v<G, F> && std::is_constructible_v<F, G>)
+  ReducingState(const ReducingState<T, G>& other)  // NOLINT(google-explicit-constructor)
+      : slot_(other.slot_) {
+    if (other.reduce_) reduce_.emplace(*other.reduce_);
+  }
+
   /// Null when nothing was added. Valid until the next write to any state of this key.
   const T* get() const { return slot_.get(); }
   void add(const T& value) {
@@ -41,6 +49,8 @@ class ReducingState {
   void clear() { slot_.clear(); }
 
  private:
+  template <class U, class G>
+  friend class ReducingState;
   ReducingState(ValueSlot<T> slot, F reduce) : slot_(slot), reduce_(std::move(reduce)) {}
   ValueSlot<T> slot_;
   // Optional, because a lambda type has no default constructor.

@@ -158,7 +158,7 @@ Status KeyedRows<K>::restore(SnapshotReader& reader, const AcceptsUnknown& accep
     if (found == nullptr) {
       if (accepts_unknown && accepts_unknown(name)) continue;
       return Status::failed_precondition(
-          options_.owner + ": the snapshot holds state '" + name +
+          "the snapshot holds state '" + name +
           "', which the operator does not register; allow non-restored state to drop it");
     }
     StoredSchema schema;
@@ -181,7 +181,7 @@ template <class K>
 Status KeyedRows<K>::restore_entry(const RowCell& cell, const StoredSchema& schema, int key_group,
                                    std::string_view key_bytes, std::string_view value) {
   const auto damaged = [&](const char* what) {
-    return Status::corruption(options_.owner + ": state '" + cell.name + "': " + what);
+    return Status::corruption("state '" + cell.name + "': " + what);
   };
   ByteReader key_reader(key_bytes);
   const K key = decode<K>(key_reader);
@@ -205,7 +205,7 @@ Status KeyedRows<K>::restore_entry(const RowCell& cell, const StoredSchema& sche
   }
   const Status status = cell.type->read(row + cell.ref.offset, present, context, suffix, value);
   if (!status.is_ok()) {
-    return status.with_prefix(options_.owner + ": state '" + cell.name + "': ");
+    return status.with_prefix("state '" + cell.name + "': ");
   }
   store_header(row, present ? header | cell.ref.bit : header & ~cell.ref.bit);
   clear_current_key();

@@ -163,8 +163,8 @@ class MapState {
   }
   bool contains(const K& key) const { return get(key) != nullptr; }
 
-  void put(const K& key, const V& value) {
-    modify(key, [&](V& stored) { stored = value; });
+  void put(const K& key, V value) {
+    modify(key, [&](V& stored) { stored = std::move(value); });
   }
   /// Calls f(V&) on the value under `key`, a default V when there is none.
   template <class F>
@@ -177,13 +177,13 @@ class MapState {
     if (!found) items.map.insert(place, key, V{}, ttl_.is_on(), table_->now_ms());
     // After a split the entry may stand elsewhere.
     if (!found) items.map.find(key, place);
-    const int64_t before = found ? Items::bytes_of(key, items.map.at(place).value) : 0;
+    const int64_t before = found ? bytes_of(items.map.at(place)) : 0;
     items.map.modify(place, [&](V& stored) {
       if (expired) stored = V{};
       f(stored);
     });
     if (ttl_.is_on()) items.map.set_time(place, table_->now_ms());
-    count_bytes(items, Items::bytes_of(key, items.map.at(place).value) - before);
+    count_bytes(items, bytes_of(items.map.at(place)) - before);
   }
   /// False when there was no such entry.
   bool remove(const K& key) {

@@ -48,15 +48,15 @@ Result<CellRef> RowTable::add_cell(const std::string& name, const CellType* type
   for (const RowCell& cell : layout_->cells) {
     if (cell.name != name) continue;
     if (cell.type == type && cell.ttl == ttl) return cell.ref;
-    return Status::invalid_argument(options_.owner + ": state '" + name +
+    return Status::invalid_argument("state '" + name +
                                     "' is registered twice with different types or time to live");
   }
   if (sealed_) {
-    return Status::failed_precondition(options_.owner + ": state '" + name +
+    return Status::failed_precondition("state '" + name +
                                        "' is registered after open(); register all states there");
   }
   if (layout_->cells.size() == kCellsMax) {
-    return Status::invalid_argument(options_.owner + ": more than " + std::to_string(kCellsMax) +
+    return Status::invalid_argument("more than " + std::to_string(kCellsMax) +
                                     " keyed states in one operator ('" + name + "')");
   }
   SLUICE_CHECK(type->alignment <= alignof(RowPage));
@@ -304,7 +304,8 @@ bool RowTable::expire_row(Group& group, uint32_t row) {
 Status RowTable::check_memory() const {
   if (options_.memory_bytes_max == 0 || bytes() <= options_.memory_bytes_max) return Status::ok();
   return Status::resource_exhausted(
-      options_.owner + ": keyed state takes " + std::to_string(bytes()) + " bytes, more than the " +
+      "the keyed state of " + options_.owner + " takes " + std::to_string(bytes()) +
+          " bytes, more than the " +
           std::to_string(options_.memory_bytes_max) +
           " that this operator may hold; raise state.backend.memory",
       Retry::kNever);
@@ -337,7 +338,7 @@ Status RowTable::check_schema(const RowCell& cell, const std::string& stored,
                               StoredSchema& result) const {
   if (stored.empty() || stored == cell.schema) return Status::ok();
   const auto refuse = [&](const std::string& why) {
-    return Status::failed_precondition(options_.owner + ": state '" + cell.name + "': " + why);
+    return Status::failed_precondition("state '" + cell.name + "': " + why);
   };
   SLUICE_ASSIGN_OR_RETURN(TypeSchema was, parse_schema(stored));
   SLUICE_ASSIGN_OR_RETURN(TypeSchema now, parse_schema(cell.schema));

@@ -109,19 +109,17 @@ class ValueSlot {
     if (ttl_.is_on() && !still_lives(cell)) return nullptr;
     return &Stored::get(cell);
   }
+  /// `value` may be the stored value itself.
   void set(const T& value) {
-    bool was_present = false;
-    char* cell = table_->write_cell(cell_, was_present);
-    if constexpr (Stored::kHasReferences) {
-      const int64_t before = was_present ? Stored::outside_bytes(Stored::get(cell)) : 0;
-      table_->add_box_bytes(Stored::outside_bytes(value) - before);
+    if constexpr (Stored::kInline) {
+      // The write below may copy the page and free the old one, with `value` in it.
+      const char* held = table_->read_cell(cell_);
+      if (held != nullptr && held == reinterpret_cast<const char*>(&value)) {
+        const T copy(value);
+        return set_other(copy);
+      }
     }
-    if (was_present) {
-      Stored::assign(cell, value);
-    } else {
-      Stored::construct(cell, value);
-    }
-    if (ttl_.is_on()) ValueCell<T, true>::touch(cell, table_->now_ms());
+    set_other(value);
   }
   /// Calls f(T&) on the value, a default T when there is none.
   template <class F>
@@ -150,6 +148,16 @@ class ValueSlot {
     if (ttl_.is_on()) ValueCell<T, true>::touch(cell, table_->now_ms());
     return *std::launder(reinterpret_cast<T*>(cell));
   }
+  /// The present value in place, texts included: the caller puts no other texts in.
+  T& present_in_place()
+    requires(Stored::kInline)
+  {
+    bool was_present = false;
+    char* cell = table_->write_cell(cell_, was_present);
+    SLUICE_CHECK(was_present);
+    if (ttl_.is_on()) ValueCell<T, true>::touch(cell, table_->now_ms());
+    return *std::launder(reinterpret_cast<T*>(cell));
+  }
   void clear() {
     if constexpr (Stored::kHasReferences) {
       if (const char* cell = table_->read_cell(cell_)) {
@@ -163,6 +171,20 @@ class ValueSlot {
   ValueSlot(RowTable& table, CellRef cell, const CellType* type, StateTtl ttl)
       : table_(&table), cell_(cell), type_(type), ttl_(ttl) {}
 
+  void set_other(const T& value) {
+    bool was_present = false;
+    char* cell = table_->write_cell(cell_, was_present);
+    if constexpr (Stored::kHasReferences) {
+      const int64_t before = was_present ? Stored::outside_bytes(Stored::get(cell)) : 0;
+      table_->add_box_bytes(Stored::outside_bytes(value) - before);
+    }
+    if (was_present) {
+      Stored::assign(cell, value);
+    } else {
+      Stored::construct(cell, value);
+    }
+    if (ttl_.is_on()) ValueCell<T, true>::touch(cell, table_->now_ms());
+  }
   bool still_lives(const char*& cell) const {
     if (ttl_.is_expired(ValueCell<T, true>::touched(cell), table_->now_ms())) return false;
     if (ttl_.update == TtlUpdate::kOnReadAndWrite) {

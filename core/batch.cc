@@ -1,5 +1,7 @@
 #include "core/batch.h"
 
+#include <algorithm>
+
 namespace sluice {
 
 void Batch::share_arenas_of(const Batch& other) {
@@ -19,23 +21,9 @@ TextArena& Batch::own_arena() {
   return *own_arena_;
 }
 
-void Batch::push_side_slow(EventTime time, const uint64_t* key_hash, RowKind kind) {
-  const size_t before = rows_ - 1;
-  if (!times_.empty() || time != kNoTimestamp) {
-    if (times_.empty()) {
-      times_.reserve(row_limit_ < 65536 ? row_limit_ : 65536);
-      times_.resize(before, kNoTimestamp);
-    }
-    times_.push_back(time);
-  }
-  if (key_hash != nullptr) {
-    SLUICE_CHECK(key_hashes_.size() == before);
-    key_hashes_.push_back(*key_hash);
-  }
-  if (!kinds_.empty() || kind != RowKind::kInsert) {
-    if (kinds_.empty()) kinds_.resize(before, RowKind::kInsert);
-    kinds_.push_back(kind);
-  }
+void Batch::fill_times() {
+  times_.reserve(std::min<size_t>(row_limit_, 65536));
+  times_.resize(rows_, kNoTimestamp);
 }
 
 void Batch::reset_side(uint32_t row_limit) {

@@ -97,6 +97,22 @@ class Output final : public OutputBase {
     if (discarding_) return;
     static_cast<TypedBatch<T>&>(building()).push(std::forward<U>(value), time, kind);
   }
+  /// An empty batch to fill and forward().
+  Ref<TypedBatch<T>> new_batch() {
+    if (!spare_) return TypedBatch<T>::make(row_limit_);
+    spare_->reset(row_limit_);
+    const BatchPtr spare = std::exchange(spare_, BatchPtr());
+    return Ref<TypedBatch<T>>(static_cast<TypedBatch<T>*>(spare.get()));
+  }
+  /// The batch being built, for TypedBatch::Appender; not while discarding.
+  TypedBatch<T>& rows() { return static_cast<TypedBatch<T>&>(building()); }
+  bool is_discarding() const { return discarding_; }
+  /// emit(make()) with the record built in its place (TypedBatch::push_made).
+  template <class Make>
+  void emit_made(Make&& make, EventTime time = kNoTimestamp, RowKind kind = RowKind::kInsert) {
+    if (discarding_) return;
+    static_cast<TypedBatch<T>&>(building()).push_made(std::forward<Make>(make), time, kind);
+  }
   /// Copies the texts of `value` into this output's arena.
   void emit_copy(const T& value, EventTime time = kNoTimestamp, RowKind kind = RowKind::kInsert) {
     if (discarding_) return;

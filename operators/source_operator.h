@@ -201,7 +201,7 @@ SourceOperatorBase::State SourceOperator<T>::poll() {
     end();
     return State::kFinished;
   }
-  auto batch = TypedBatch<T>::make(out_.row_limit());
+  auto batch = out_.new_batch();
   const auto polled = [&] {
     const ArenaScope scope(&batch->own_arena());
     return reader_->poll(*batch, out_.row_limit());

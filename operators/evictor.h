@@ -13,10 +13,12 @@
 #include <vector>
 
 #include "core/time.h"
+#include "state/api/text_block.h"
 
 namespace sluice {
 
-/// The elements of one window in order of arrival, with their timestamps.
+/// The elements of one window in order of arrival, with their timestamps. Removing releases the texts
+/// that the elements own (state/api/text_block.h).
 template <class T>
 class WindowElements {
  public:
@@ -31,16 +33,18 @@ class WindowElements {
 
   /// Drops the oldest arrivals.
   void remove_first(size_t count) {
-    const auto n = static_cast<std::ptrdiff_t>(std::min(count, values_.size()));
-    values_.erase(values_.begin(), values_.begin() + n);
-    times_.erase(times_.begin(), times_.begin() + n);
+    size_t left = std::min(count, values_.size());
+    remove_if([&](const T&, EventTime) { return left > 0 && left-- > 0; });
   }
-  /// Drops every element for which gone(value, time) holds.
+  /// Drops every element for which gone(value, time) holds; asked in order.
   template <class Gone>
   void remove_if(Gone&& gone) {
     size_t kept = 0;
     for (size_t i = 0; i < values_.size(); ++i) {
-      if (gone(std::as_const(values_[i]), times_[i])) continue;
+      if (gone(std::as_const(values_[i]), times_[i])) {
+        release_texts(values_[i]);
+        continue;
+      }
       if (kept != i) {
         values_[kept] = std::move(values_[i]);
         times_[kept] = times_[i];
@@ -120,10 +124,14 @@ struct DeltaEvictor : detail::EvictOnce<DeltaEvictor<Delta>> {
   template <class T>
   void evict(WindowElements<T>& elements) const {
     if (elements.size() == 0) return;
-    const T last = elements.value(elements.size() - 1);
-    elements.remove_if([&](const T& value, EventTime) {
-      return static_cast<double>(std::invoke(delta, value, last)) >= threshold;
-    });
+    // Decided first, because removing moves the last element.
+    std::vector<bool> gone(elements.size());
+    const T& last = elements.value(elements.size() - 1);
+    for (size_t i = 0; i < gone.size(); ++i) {
+      gone[i] = static_cast<double>(std::invoke(delta, elements.value(i), last)) >= threshold;
+    }
+    size_t i = 0;
+    elements.remove_if([&](const T&, EventTime) { return gone[i++]; });
   }
   double threshold = 0;
   Delta delta;

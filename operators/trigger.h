@@ -71,6 +71,7 @@ class TriggerContext {
 /// State of triggers that remember nothing.
 struct NoTriggerState {
   uint8_t unused = 0;
+  friend constexpr bool operator==(NoTriggerState, NoTriggerState) = default;
 };
 SLUICE_RECORD(NoTriggerState, unused);
 

@@ -180,8 +180,8 @@ using ProcessingTimeSessionWindows = detail::SessionWindowFactories<TimeDomain::
 class GlobalWindows {
  public:
   using Window = GlobalWindow;
-  // Event time in name only: the watermark never reaches the end before the end of the input.
-  static constexpr TimeDomain kTimeDomain = TimeDomain::kEventTime;
+  // No watermark makes an element late (as in Flink).
+  static constexpr TimeDomain kTimeDomain = TimeDomain::kProcessingTime;
   static constexpr bool kIsMerging = false;
 
   static GlobalWindows create() { return {}; }

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/codec.h"
@@ -60,6 +61,18 @@ class WindowWatermark {
   KeyGroupRange groups_;
   std::vector<EventTime> floors_;  // Per key group of groups_; empty once caught up.
   EventTime floor_max_ = kMinTime;
+};
+
+/// The watermark of an operator on its way into a snapshot.
+class FrozenWatermark final : public FrozenState {
+ public:
+  explicit FrozenWatermark(std::string frozen) : frozen_(std::move(frozen)) {}
+  Status write(SnapshotWriter& writer, bool /*incremental*/) override {
+    return WindowWatermark::write(writer, frozen_);
+  }
+
+ private:
+  std::string frozen_;
 };
 
 }  // namespace sluice

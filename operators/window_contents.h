@@ -1,0 +1,201 @@
+// What the general window operator keeps per key and window: the contents (an accumulator or the
+// elements), the trigger's state and the state of the window function.
+//
+// Buckets stand in a MapState of the key's row under the number of the window, so they are shared
+// with frozen views, copied on write, restored and moved between subtasks like any keyed state. Texts
+// are owned. One task.
+#pragma once
+
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/codec.h"
+#include "core/schema.h"
+#include "core/stable_hash.h"
+#include "operators/evictor.h"
+#include "operators/pane_aggregate.h"
+#include "operators/pane_value.h"
+#include "state/api/stored_value.h"
+
+namespace sluice {
+
+/// One accumulator; empty after a purge.
+template <class In, class Agg>
+class WindowAccumulator {
+ public:
+  using Acc = AccumulatorOf<Agg>;
+  using Element = AggregateResult<Agg>;
+  static constexpr bool kCanAbsorb = kCanMerge<Agg>;
+
+  bool is_empty() const { return !filled_; }
+  /// Both return how many more bytes are held outside the row.
+  int64_t add(Agg& agg, const In& record, EventTime /*time*/) {
+    if (!filled_) acc_ = PaneValue<Acc>(agg.create_accumulator());
+    const int64_t before = filled_ ? bytes() : 0;
+    filled_ = true;
+    acc_.update([&](Acc& acc) { add_to_accumulator(agg, acc, record); });
+    return bytes() - before;
+  }
+  /// Takes over the contents of a later window.
+  void absorb(Agg& agg, const WindowAccumulator& other) {
+    if (!other.filled_) return;
+    if (!filled_) {
+      *this = other;
+    } else if constexpr (kCanAbsorb) {
+      acc_.update([&](Acc& acc) { merge_accumulators(agg, acc, other.acc_.get()); });
+    }
+  }
+  void clear() {
+    acc_ = PaneValue<Acc>();
+    filled_ = false;
+  }
+  int64_t bytes() const {
+    return filled_ ? static_cast<int64_t>(sizeof(Acc)) + heap_bytes_of(acc_.get()) : 0;
+  }
+  /// Calls f(span of the one result).
+  template <class F>
+  void with_elements(Agg& agg, F&& f) {
+    const auto& result = agg.get_result(acc_.get());
+    f(std::span<const Element>(&result, 1));
+  }
+
+  void encode(ByteWriter& writer) const {
+    writer.fixed(static_cast<uint8_t>(filled_));
+    if (filled_) Codec<Acc>::encode(acc_.get(), writer);
+  }
+  void decode(ByteReader& reader) {
+    clear();
+    if (reader.fixed<uint8_t>() == 0) return;
+    acc_ = PaneValue<Acc>(sluice::decode<Acc>(reader));
+    filled_ = true;
+  }
+  static std::string schema() { return "one " + schema_text<Acc>(); }
+
+ private:
+  bool filled_ = false;
+  PaneValue<Acc> acc_;
+};
+
+/// All elements in order of arrival, with their times when an evictor wants them.
+template <class In, bool kTimed>
+class WindowList {
+ public:
+  using Element = In;
+  static constexpr bool kCanAbsorb = true;
+
+  WindowList() = default;
+  WindowList(const WindowList& other) : values_(other.values_), times_(other.times_) {
+    for (const In& value : values_) share_texts(value);
+  }
+  WindowList(WindowList&& other) noexcept
+      : values_(std::exchange(other.values_, {})), times_(std::exchange(other.times_, {})) {}
+  WindowList& operator=(WindowList other) noexcept {
+    std::swap(values_, other.values_);
+    std::swap(times_, other.times_);
+    return *this;
+  }
+  ~WindowList() { release_all(); }
+
+  bool is_empty() const { return values_.empty(); }
+  template <class Agg>
+  int64_t add(Agg& /*agg*/, const In& record, EventTime time) {
+    append(record, time);
+    return static_cast<int64_t>(sizeof(In)) + heap_bytes_of(values_.back());
+  }
+  template <class Agg>
+  void absorb(Agg& /*agg*/, const WindowList& other) {
+    for (size_t i = 0; i < other.values_.size(); ++i) {
+      append(other.values_[i], kTimed ? other.times_[i] : kNoTimestamp);
+    }
+  }
+  void clear() {
+    release_all();
+    values_.clear();
+    times_.clear();
+  }
+  int64_t bytes() const {
+    int64_t bytes = static_cast<int64_t>(values_.size() * sizeof(In));
+    for (const In& value : values_) bytes += heap_bytes_of(value);
+    return bytes;
+  }
+  template <class Agg, class F>
+  void with_elements(Agg& /*agg*/, F&& f) {
+    f(std::span<const In>(values_));
+  }
+  WindowElements<In> elements()
+    requires kTimed
+  {
+    return WindowElements<In>(values_, times_);
+  }
+
+  void encode(ByteWriter& writer) const {
+    Codec<std::vector<In>>::encode(values_, writer);
+    if constexpr (kTimed) Codec<std::vector<EventTime>>::encode(times_, writer);
+  }
+  void decode(ByteReader& reader) {
+    clear();
+    const uint32_t count = reader.count();
+    for (uint32_t i = 0; i < count && !reader.failed(); ++i) {
+      append(sluice::decode<In>(reader), kNoTimestamp);
+    }
+    if constexpr (kTimed) {
+      Codec<std::vector<EventTime>>::decode(reader, times_);
+      if (times_.size() != values_.size()) reader.fail();
+    }
+  }
+  static std::string schema() {
+    return (kTimed ? "timed list of " : "list of ") + schema_text<In>();
+  }
+
+ private:
+  void append(const In& record, EventTime time) {
+    values_.push_back(record);
+    own_texts(values_.back());
+    if constexpr (kTimed) times_.push_back(time);
+  }
+  void release_all() {
+    if constexpr (kContainsText<In>) {
+      for (const In& value : values_) release_texts(value);
+    }
+  }
+
+  std::vector<In> values_;
+  std::vector<EventTime> times_;
+};
+
+/// Everything about one window of one key.
+template <class W, class Contents, class TriggerState, class WindowState>
+struct WindowBucket {
+  W window{};  // Grows when sessions merge.
+  Contents contents;
+  PaneValue<TriggerState> trigger;
+  PaneValue<WindowState> state;
+};
+
+template <class W, class Contents, class TriggerState, class WindowState>
+struct Codec<WindowBucket<W, Contents, TriggerState, WindowState>> {
+  using Bucket = WindowBucket<W, Contents, TriggerState, WindowState>;
+
+  static void encode(const Bucket& bucket, ByteWriter& writer) {
+    Codec<W>::encode(bucket.window, writer);
+    bucket.contents.encode(writer);
+    Codec<TriggerState>::encode(bucket.trigger.get(), writer);
+    Codec<WindowState>::encode(bucket.state.get(), writer);
+  }
+  static void decode(ByteReader& reader, Bucket& bucket) {
+    Codec<W>::decode(reader, bucket.window);
+    bucket.contents.decode(reader);
+    bucket.trigger = PaneValue<TriggerState>(sluice::decode<TriggerState>(reader));
+    bucket.state = PaneValue<WindowState>(sluice::decode<WindowState>(reader));
+  }
+  /// A bucket with other types inside is another type: the name has a hash of all of them.
+  static std::string schema_name() {
+    const std::string inside = schema_text<W>() + Contents::schema() +
+                               schema_text<TriggerState>() + schema_text<WindowState>();
+    return "window_" + std::to_string(stable_hash(inside));
+  }
+};
+
+}  // namespace sluice

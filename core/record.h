@@ -13,6 +13,7 @@
 #include <array>
 #include <boost/describe.hpp>
 #include <boost/mp11.hpp>
+#include <concepts>
 #include <map>
 #include <optional>
 #include <string>
@@ -96,12 +97,25 @@ inline constexpr bool kIsArray = false;
 template <class T, size_t N>
 inline constexpr bool kIsArray<std::array<T, N>> = true;
 
+/// A type with a Codec of its own that may hold Texts (such as a union of records) says so:
+///
+///   static constexpr bool kHoldsText = true;
+///   template <class Self, class F> static void visit_texts(Self& self, F&& f);  // f(each record)
+///
+/// visit_texts() calls f with every part of `self` that contains Texts.
+template <class T>
+concept HoldsTextItself = requires {
+  { T::kHoldsText } -> std::convertible_to<bool>;
+};
+
 namespace detail {
 
 template <class T>
 constexpr bool contains_text() {
   if constexpr (std::is_same_v<T, Text>) {
     return true;
+  } else if constexpr (HoldsTextItself<T>) {
+    return T::kHoldsText;
   } else if constexpr (kIsOptional<T> || kIsVector<T> || kIsArray<T>) {
     return contains_text<typename T::value_type>();
   } else if constexpr (kIsMap<T>) {
@@ -134,6 +148,8 @@ void for_each_text(T& value, F&& f) {
     return;
   } else if constexpr (std::is_same_v<Plain, Text>) {
     f(value);
+  } else if constexpr (HoldsTextItself<Plain>) {
+    Plain::visit_texts(value, [&](auto& part) { for_each_text(part, f); });
   } else if constexpr (kIsOptional<Plain>) {
     if (value) for_each_text(*value, f);
   } else if constexpr (kIsVector<Plain> || kIsArray<Plain>) {

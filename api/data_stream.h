@@ -19,6 +19,7 @@
 #include "api/function_concepts.h"
 #include "api/job_draft.h"
 #include "api/node_settings.h"
+#include "operators/output_tag.h"
 #include "operators/partitioner.h"
 #include "operators/sink_operator.h"
 #include "operators/watermark_strategy.h"
@@ -29,6 +30,10 @@ template <class... Stages>
 class FusedStream;
 template <class K, class T, class KeyFn>
 class KeyedStream;
+template <class B>
+class BroadcastStream;
+template <class K, class V>
+struct MapStateDescriptor;
 
 /// A sink in the job: the end of a stream, to be named and tuned.
 class DataStreamSink : public NodeSettings<DataStreamSink> {
@@ -83,6 +88,9 @@ class DataStream : public NodeSettings<DataStream<T>> {
   /// many. A generic lambda names the type of its results: `flat_map<Word>(f)`.
   template <class U = DeducedType, class F>
   auto flat_map(F function) const;
+  /// A ProcessFunction: sees each record's time and the watermark, writes side outputs.
+  template <class F>
+  auto process(F function) const;
 
   // -- many streams --------------------------------------------------------------------------------
 
@@ -90,6 +98,37 @@ class DataStream : public NodeSettings<DataStream<T>> {
   template <class... Others>
     requires(std::is_base_of_v<DataStream<T>, Others> && ...)
   DataStream union_with(const Others&... others) const;
+
+  /// This and another stream, of any type, for functions that see both.
+  template <class B>
+  auto connect(const DataStream<B>& other) const;
+  /// This stream and a broadcast one, for a BroadcastProcessFunction.
+  template <class B>
+  auto connect(const BroadcastStream<B>& broadcast) const;
+  /// Every record to every subtask, with the states that a broadcast process function keeps of it:
+  ///
+  ///   const MapStateDescriptor<Text, Rule> kRules{"rules"};
+  ///   flights.key_by(...).connect(rules.broadcast(kRules)).process(ApplyRules{})
+  template <class... K, class... V>
+    requires(sizeof...(K) > 0)
+  BroadcastStream<T> broadcast(const MapStateDescriptor<K, V>&... states) const;
+  /// The records that the operator before sent to `tag` (from a process or window function).
+  template <class U>
+  DataStream<U> get_side_output(const OutputTag<U>& tag) const;
+  /// The same.
+  template <class U>
+  DataStream<U> side_output(const OutputTag<U>& tag) const {
+    return get_side_output(tag);
+  }
+  /// Of a source: what it could not read. Without a reader of this stream the engine keeps such
+  /// records itself.
+  DataStream<DeadLetter> dead_letters() const;
+
+  // -- windows -------------------------------------------------------------------------------------
+
+  /// Windows over all records together, in one subtask; functions get the key 0.
+  template <class Assigner>
+  auto window_all(Assigner assigner) const;
 
   // -- partitioning --------------------------------------------------------------------------------
 
@@ -151,6 +190,43 @@ class DataStream : public NodeSettings<DataStream<T>> {
 };
 
 // ---- implementation -----------------------------------------------------------------------------
+
+namespace detail {
+
+/// The stream of one side output of `node`.
+template <class U>
+DataStream<U> side_stream(const std::shared_ptr<JobDraft>& plan, NodeId node, int tag_id,
+                          const std::string& name) {
+  const auto make = []() -> std::unique_ptr<OutputBase> { return std::make_unique<Output<U>>(); };
+  LogicalEdge edge;
+  edge.from = node;
+  edge.from_output = plan->graph().side_output_index(node, {tag_id, name, make});
+  edge.type = &record_type<U>();
+  return DataStream<U>(plan, {std::move(edge)});
+}
+
+}  // namespace detail
+
+template <class T>
+template <class U>
+DataStream<U> DataStream<T>::get_side_output(const OutputTag<U>& tag) const {
+  if (node_.value < 0) {
+    plan_->fail(Status::invalid_argument("side output '" + tag.name() +
+                                         "' was asked of a union of streams or another "
+                                         "partitioning, which is no operator"));
+    return DataStream<U>(plan_, StreamEdges());
+  }
+  return detail::side_stream<U>(plan_, node_, tag.id(), tag.name());
+}
+
+template <class T>
+DataStream<DeadLetter> DataStream<T>::dead_letters() const {
+  if (node_.value < 0 || plan_->graph().node(node_).kind != NodeKind::kSource) {
+    plan_->fail(Status::invalid_argument("dead letters come from sources only"));
+    return DataStream<DeadLetter>(plan_, StreamEdges());
+  }
+  return detail::side_stream<DeadLetter>(plan_, node_, kDeadLetterTagId, "dead-letter");
+}
 
 template <class T>
 template <class... Others>

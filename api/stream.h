@@ -4,12 +4,17 @@
 #pragma once
 
 #include "api/arguments.h"
+#include "api/connected_streams.h"
 #include "api/data_stream.h"
 #include "api/environment.h"
 #include "api/fused_stream.h"
 #include "api/job_registry.h"
 #include "api/keyed_stream.h"
+#include "api/windowed_stream.h"
 #include "core/record.h"
 #include "operators/generator.h"
+#include "operators/output_tag.h"
+#include "operators/process_function.h"
 #include "operators/runtime_context.h"
+#include "operators/trigger_continuous.h"
 #include "operators/watermark_strategy.h"

@@ -163,12 +163,13 @@ std::string TaskActor::close(bool finished) {
   return thrown;
 }
 
-void TaskActor::fail(const Status& status) {
+// By value: the status usually belongs to the task, which is destroyed here.
+void TaskActor::fail(Status status) {
   if (phase_ == Phase::kEnded) return;
   phase_ = Phase::kEnded;
   // What close() throws now is an echo of the failure, which has its reason already.
   (void)close(false);
-  ActorBase::send(master_, TaskFailed{id_, status});
+  ActorBase::send(master_, TaskFailed{id_, std::move(status)});
   quit();
 }
 

@@ -48,7 +48,7 @@ class TaskActor final : public ActorBase, private TaskLink {
   void arm_timer();
   /// Closes the operators; the text of what that threw, or "".
   std::string close(bool finished);
-  void fail(const Status& status);
+  void fail(Status status);
   void finish();
   void cancel();
 

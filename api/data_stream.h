@@ -19,9 +19,11 @@
 #include "api/function_concepts.h"
 #include "api/job_draft.h"
 #include "api/node_settings.h"
+#include "operators/async_options.h"
 #include "operators/output_tag.h"
 #include "operators/partitioner.h"
 #include "operators/sink_operator.h"
+#include "operators/timestamp_operator.h"
 #include "operators/watermark_strategy.h"
 
 namespace sluice {
@@ -91,6 +93,13 @@ class DataStream : public NodeSettings<DataStream<T>> {
   /// A ProcessFunction: sees each record's time and the watermark, writes side outputs.
   template <class F>
   auto process(F function) const;
+
+  /// A function whose results come later (api/async.h): lookups in services and databases.
+  template <class U = DeducedType, class F>
+  auto async_map(F function, AsyncOptions options = {}) const;
+  /// New times and watermarks from here on; the ones before are dropped. The records of a subtask
+  /// count as one split, so the order in which they arrive from several senders shows.
+  DataStream assign_timestamps_and_watermarks(WatermarkStrategy<T> strategy) const;
 
   // -- many streams --------------------------------------------------------------------------------
 
@@ -206,6 +215,16 @@ DataStream<U> side_stream(const std::shared_ptr<JobDraft>& plan, NodeId node, in
 }
 
 }  // namespace detail
+
+template <class T>
+DataStream<T> DataStream<T>::assign_timestamps_and_watermarks(WatermarkStrategy<T> strategy) const {
+  if (strategy.idle_timeout() || !strategy.alignment_group().empty()) {
+    plan_->fail(Status::invalid_argument(
+        "idleness and alignment belong to sources: give them to from_source(), not to "
+        "assign_timestamps_and_watermarks()"));
+  }
+  return transform<T>("timestamps", make_timestamp_operator<T>(std::move(strategy)));
+}
 
 template <class T>
 template <class U>

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "api/arguments.h"
+#include "api/async.h"
 #include "api/connected_streams.h"
 #include "api/data_stream.h"
 #include "api/environment.h"

@@ -23,6 +23,9 @@ uint32_t credits_for(const TaskLimits& limits, int input_channels, size_t batch_
                                                   kCreditsMax));
 }
 
+// How soon a blocked task looks again at timers it cannot fire now; credit and wake() come sooner.
+constexpr int64_t kBlockedLookMs = 10;
+
 // The order of work in run(): drain what is pending → barrier → due timers → next input.
 class Task::Impl {
  public:
@@ -406,6 +409,10 @@ int64_t Task::Impl::next_wakeup_ms() const {
   int64_t next = chain_.next_processing_timer();
   // A timer for time t fires when the clock is past t (semantics rule 19).
   if (next != Operator::kNoTimer) ++next;
+  // Overdue timers wait for credit, and are left behind at the end: looking at once would spin.
+  if (next != Operator::kNoTimer && (!chain_.is_drained() || phase_ == Phase::kFinishing)) {
+    next = std::max(next, services_.clock->wall_ms() + kBlockedLookMs);
+  }
   if (source_ != nullptr) next = std::min(next, source_->next_poll_ms());
   for (const auto& edge : edges_) {
     const int64_t deadline_ns = edge->flush_deadline_ns();

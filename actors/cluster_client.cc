@@ -95,6 +95,11 @@ JobResult wait_for_end(Outcome& outcome, const JobSettings& settings, const JobM
 }  // namespace
 
 Result<JobResult> run_embedded(LogicalGraph graph, const JobSettings& settings) {
+  if (settings.options.get(options::kCheckpointInterval).count() > 0) {
+    // Sinks would wait for checkpoints that nobody takes.
+    return Status::failed_precondition(
+        "execution.checkpointing.interval: this version runs jobs without checkpoints");
+  }
   SLUICE_ASSIGN_OR_RETURN(
       const std::shared_ptr<const JobPlan> plan,
       make_job_plan(std::move(graph), settings.name, settings.options, machine_cores()));

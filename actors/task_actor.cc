@@ -91,7 +91,7 @@ Behavior TaskActor::make_behavior() {
 
 void TaskActor::on_exit() {
   // Also reached when the actor is killed: the operators are closed on every path.
-  (void)close(false);
+  (void)close(false).is_ok();
   peers_.reset();
   master_ = nullptr;
   settings_->master = nullptr;
@@ -150,17 +150,19 @@ void TaskActor::arm_timer() {
   send_later(this, Duration(delay_ms), TimerDue{at_ms});
 }
 
-std::string TaskActor::close(bool finished) {
-  if (!task_) return "";
+Status TaskActor::close(bool finished) {
+  if (!task_) return Status::ok();
   settings_->metrics->detach(id_, finished);
-  std::string thrown;
+  Status status;
   try {
     task_->close();
+    status = task_->status();
   } catch (...) {
-    thrown = exception_text(std::current_exception());
+    status = Status::user_function(display_name_ + ": close failed: " +
+                                   exception_text(std::current_exception()));
   }
   task_.reset();
-  return thrown;
+  return status;
 }
 
 // By value: the status usually belongs to the task, which is destroyed here.
@@ -168,19 +170,18 @@ void TaskActor::fail(Status status) {
   if (phase_ == Phase::kEnded) return;
   phase_ = Phase::kEnded;
   // What close() throws now is an echo of the failure, which has its reason already.
-  (void)close(false);
+  (void)close(false).is_ok();
   ActorBase::send(master_, TaskFailed{id_, std::move(status)});
   quit();
 }
 
 void TaskActor::finish() {
   phase_ = Phase::kEnded;
-  const std::string thrown = close(true);
-  if (thrown.empty()) {
+  Status closed = close(true);
+  if (closed.is_ok()) {
     ActorBase::send(master_, TaskFinished{id_});
   } else {
-    ActorBase::send(master_, TaskFailed{id_, Status::user_function("operator " + display_name_ +
-                                                                   ": close: " + thrown)});
+    ActorBase::send(master_, TaskFailed{id_, std::move(closed)});
   }
   quit();
 }
@@ -188,7 +189,7 @@ void TaskActor::finish() {
 void TaskActor::cancel() {
   if (phase_ == Phase::kEnded) return;
   phase_ = Phase::kEnded;
-  (void)close(false);
+  (void)close(false).is_ok();
   ActorBase::send(master_, TaskCancelled{id_});
   quit();
 }

@@ -46,8 +46,8 @@ class TaskActor final : public ActorBase, private TaskLink {
   void step();
   void schedule_run();
   void arm_timer();
-  /// Closes the operators; the text of what that threw, or "".
-  std::string close(bool finished);
+  /// Closes the operators; ok, or what user code threw while it cleaned up.
+  Status close(bool finished);
   void fail(Status status);
   void finish();
   void cancel();

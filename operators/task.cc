@@ -51,7 +51,10 @@ class Task::Impl {
     next_marker_ns_ = last_run_end_ns_;
     return Status::ok();
   }
-  void close() { chain_.close(); }
+  void close() {
+    chain_.close();
+    if (!chain_.status().is_ok()) fail(chain_.status());
+  }
 
   RunState run(int64_t budget_ns);
   const Status& status() const { return status_; }

@@ -1,0 +1,128 @@
+#include "actors/job_flags.h"
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <utility>
+
+#include "core/options_file.h"
+
+namespace sluice {
+namespace {
+
+/// A flag that stands for one option of the table.
+struct OptionFlag {
+  const char* flags;
+  const char* key;
+  const char* type;
+  const char* text;
+};
+constexpr OptionFlag kOptionFlags[] = {
+    {"-p,--parallelism", "parallelism.default", "N", "subtasks of each operator (one per core)"},
+    {"--on-bad-record", "on-bad-record", "fail|dead-letter",
+     "what happens to a record that cannot be read (dead-letter)"},
+    {"--state-backend", "state.backend", "hashmap|rocksdb", "where keyed state lives (hashmap)"},
+    {"--checkpoint-dir", "execution.checkpointing.dir", "DIR", "where checkpoints go"},
+    {"--checkpoint-interval", "execution.checkpointing.interval", "DURATION",
+     "time between checkpoints (none)"},
+};
+
+struct ParsedWords {
+  std::vector<std::string> named = std::vector<std::string>(std::size(kOptionFlags));
+  std::vector<std::string> assignments;
+  std::string config;
+  std::string summary = "text";
+  std::string explain;
+};
+
+std::unique_ptr<CLI::App> make_app(JobFlags& flags, ParsedWords& parsed) {
+  auto app = std::make_unique<CLI::App>();
+  app->allow_extras();
+  app->set_help_flag();
+  app->add_flag("-h,--help", flags.help, "this text");
+  for (size_t i = 0; i < std::size(kOptionFlags); ++i) {
+    app->add_option(kOptionFlags[i].flags, parsed.named[i]);
+  }
+  app->add_option("-D", parsed.assignments)->allow_extra_args(false);
+  app->add_option("--config", parsed.config);
+  app->add_option("--job", flags.job);
+  app->add_option("--summary", parsed.summary);
+  app->add_option("--explain", parsed.explain)->expected(0, 1)->default_str("text");
+  app->add_flag("-q,--quiet", flags.quiet);
+  return app;
+}
+
+Status apply_options(const CLI::App& app, const ParsedWords& parsed, Options& options) {
+  if (!parsed.config.empty()) {
+    SLUICE_RETURN_IF_ERROR(read_options_file(parsed.config, options));
+  }
+  for (const auto& assignment : parsed.assignments) {
+    SLUICE_RETURN_IF_ERROR(options.set_assignment(assignment).with_prefix("-D "));
+  }
+  for (size_t i = 0; i < std::size(kOptionFlags); ++i) {
+    const std::string flag(kOptionFlags[i].flags);
+    const std::string name = flag.substr(flag.find("--"));
+    if (app.count(name) == 0) continue;
+    SLUICE_RETURN_IF_ERROR(
+        options.set(kOptionFlags[i].key, parsed.named[i]).with_prefix(name + ": "));
+  }
+  return Status::ok();
+}
+
+Status apply_words(const CLI::App& app, const ParsedWords& parsed, JobFlags& flags) {
+  if (parsed.summary != "text" && parsed.summary != "json") {
+    return Status::invalid_argument("--summary: '" + parsed.summary + "' is neither text nor json");
+  }
+  if (app.count("--explain") > 0) {
+    if (parsed.explain.empty() || parsed.explain == "text") {
+      flags.explain = PlanFormat::kText;
+    } else if (parsed.explain == "json") {
+      flags.explain = PlanFormat::kJson;
+    } else if (parsed.explain == "dot") {
+      flags.explain = PlanFormat::kDot;
+    } else {
+      return Status::invalid_argument("--explain: '" + parsed.explain +
+                                      "' is none of text, json, dot");
+    }
+  }
+  return apply_options(app, parsed, flags.options);
+}
+
+}  // namespace
+
+JobFlags parse_job_flags(const std::vector<std::string>& words) {
+  JobFlags flags;
+  ParsedWords parsed;
+  const auto app = make_app(flags, parsed);
+  try {
+    // CLI11 takes the words from the back.
+    std::vector<std::string> reversed(words.rbegin(), words.rend());
+    app->parse(std::move(reversed));
+  } catch (const CLI::Error& error) {
+    flags.status = Status::invalid_argument(error.what());
+  }
+  flags.summary_json = parsed.summary == "json";
+  if (!flags.status.is_ok()) return flags;
+  flags.job_words = app->remaining();
+  flags.status = apply_words(*app, parsed, flags);
+  return flags;
+}
+
+std::string job_flags_help() {
+  std::string text;
+  const auto line = [&](std::string left, const std::string& right) {
+    left = "  " + left;
+    if (left.size() < 34) left.resize(34, ' ');
+    text += left + " " + right + "\n";
+  };
+  for (const auto& flag : kOptionFlags) line(std::string(flag.flags) + " " + flag.type, flag.text);
+  line("-D KEY=VALUE", "any option of docs/options.md");
+  line("--config FILE", "options as 'key: value' lines");
+  line("--summary text|json", "form of the last line on stdout (text)");
+  line("--explain [text|json|dot]", "print the plan and do not run");
+  line("--job NAME", "which job, when the program has several");
+  line("-q,--quiet", "no progress, no notes");
+  line("-h,--help", "this text");
+  return text;
+}
+
+}  // namespace sluice

@@ -1,0 +1,223 @@
+// Whole jobs on real threads: what run_embedded() promises.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "actors/cluster_client.h"
+#include "tests/support/toy_job.h"
+
+namespace sluice {
+namespace {
+
+struct Outcome {
+  Result<JobResult> result;
+  std::shared_ptr<ToyRecord> record;
+};
+
+Outcome run_toy(const ToyOptions& options, JobSettings settings = {}) {
+  auto record = std::make_shared<ToyRecord>();
+  settings.name = "toy";
+  return {run_embedded(make_toy_graph(options, record), settings), record};
+}
+
+std::vector<int64_t> sorted(std::vector<int64_t> values) {
+  std::sort(values.begin(), values.end());
+  return values;
+}
+
+std::vector<int64_t> expected_numbers(int64_t numbers) {
+  std::vector<int64_t> expected;
+  for (int64_t i = 0; i < numbers; ++i) expected.push_back(i + 2);
+  return expected;
+}
+
+void check_failed(const Outcome& outcome, const std::string& text) {
+  REQUIRE(outcome.result.is_ok());
+  CHECK(outcome.result->status == JobStatus::kFailed);
+  CHECK_MESSAGE(outcome.result->error.to_string().find(text) != std::string::npos,
+                outcome.result->error.to_string());
+  CHECK(outcome.record->commits == 0);
+  CHECK(outcome.record->open_parts == 0);
+}
+
+TEST_CASE("embedded: every record arrives once and is committed once, at any parallelism") {
+  for (const int parallelism : {1, 2, 3, 8}) {
+    for (const int64_t batch_rows : {0, 1, 7}) {
+      ToyOptions options;
+      options.numbers = 20'000;
+      options.parallelism = parallelism;
+      JobSettings settings;
+      settings.options.put(options::kBatchRows, batch_rows);
+      const Outcome outcome = run_toy(options, settings);
+      REQUIRE(outcome.result.is_ok());
+      CHECK(outcome.result->status == JobStatus::kFinished);
+      CHECK(outcome.result->error.is_ok());
+      CHECK(outcome.result->records_in == 20'000);
+      CHECK(outcome.result->records_out == 20'000);
+      CHECK(sorted(outcome.record->committed) == expected_numbers(20'000));
+      CHECK(outcome.record->commits == parallelism);
+      CHECK(outcome.record->open_parts == 0);
+    }
+  }
+}
+
+TEST_CASE("embedded: an exception in user code fails the job with operator, subtask and text") {
+  ToyOptions options;
+  options.map_throws_at = 500;
+  const Outcome outcome = run_toy(options);
+  check_failed(outcome, "operator add (");
+  check_failed(outcome, "no such number");
+  CHECK_FALSE(outcome.result->failed_before_start);
+  CHECK(outcome.record->discards == 1);
+}
+
+TEST_CASE("embedded: an exception in open() fails the job and closes what was opened") {
+  ToyOptions options;
+  options.map_open_throws = "cannot open";
+  check_failed(run_toy(options), "cannot open");
+}
+
+TEST_CASE("embedded: a source that cannot open fails the job") {
+  ToyOptions options;
+  options.source_open_error = "connection refused";
+  check_failed(run_toy(options), "connection refused");
+}
+
+TEST_CASE("embedded: a sink that cannot write fails the job and nothing is committed") {
+  ToyOptions options;
+  options.sink_fails_at = 700;
+  check_failed(run_toy(options), "the disk is full");
+}
+
+TEST_CASE("embedded: an exception in close() fails the job") {
+  ToyOptions options;
+  options.sink_close_throws = "cannot close";
+  const Outcome outcome = run_toy(options);
+  REQUIRE(outcome.result.is_ok());
+  CHECK(outcome.result->status == JobStatus::kFailed);
+  CHECK(outcome.record->commits == 0);
+}
+
+TEST_CASE("embedded: a missing input is found before anything runs") {
+  ToyOptions options;
+  options.enumerator_error = "no file flights.csv";
+  const Outcome outcome = run_toy(options);
+  check_failed(outcome, "no file flights.csv");
+  CHECK(outcome.result->failed_before_start);
+  CHECK(outcome.record->emitted == 0);
+  CHECK(outcome.record->discards == 0);
+}
+
+TEST_CASE("embedded: an enumerator that throws fails the job") {
+  ToyOptions options;
+  options.enumerator_throws = true;
+  check_failed(run_toy(options), "enumerator threw");
+}
+
+TEST_CASE("embedded: an output in the way is found before anything runs") {
+  ToyOptions options;
+  options.validate_error = "out/ is not empty";
+  const Outcome outcome = run_toy(options);
+  check_failed(outcome, "out/ is not empty");
+  CHECK(outcome.result->failed_before_start);
+  CHECK(outcome.record->discards == 0);
+}
+
+TEST_CASE("embedded: a commit that is refused fails the job, one to be retried does not") {
+  ToyOptions options;
+  options.commit_fails = true;
+  check_failed(run_toy(options), "no permission");
+
+  ToyOptions retried;
+  retried.commit_retries = 3;
+  const Outcome outcome = run_toy(retried);
+  REQUIRE(outcome.result.is_ok());
+  CHECK(outcome.result->status == JobStatus::kFinished);
+  CHECK(sorted(outcome.record->committed) == expected_numbers(1000));
+}
+
+TEST_CASE("embedded: splits found while running are read, and waiting subtasks end") {
+  ToyOptions options;
+  options.discovers = true;
+  options.parallelism = 3;
+  const Outcome outcome = run_toy(options);
+  REQUIRE(outcome.result.is_ok());
+  CHECK(outcome.result->status == JobStatus::kFinished);
+  CHECK(sorted(outcome.record->committed) == expected_numbers(1000));
+}
+
+TEST_CASE("embedded: a job that never ends is stopped and commits what it read") {
+  ToyOptions options;
+  options.numbers = -1;
+  JobControl control;
+  JobSettings settings;
+  settings.control = &control;
+  settings.progress_interval = Duration(1);
+  settings.on_progress = [&](const JobProgress& progress) {
+    if (progress.records_out > 10'000) control.request_stop();
+  };
+  const Outcome outcome = run_toy(options, settings);
+  REQUIRE(outcome.result.is_ok());
+  CHECK(outcome.result->status == JobStatus::kFinished);
+  CHECK(outcome.result->records_in == outcome.record->emitted);
+  CHECK(outcome.result->records_out == outcome.record->emitted);
+  CHECK(static_cast<int64_t>(outcome.record->committed.size()) == outcome.record->emitted);
+}
+
+TEST_CASE("embedded: a cancelled job ends at once and commits nothing") {
+  ToyOptions options;
+  options.numbers = -1;
+  JobControl control;
+  JobSettings settings;
+  settings.control = &control;
+  settings.progress_interval = Duration(1);
+  settings.on_progress = [&](const JobProgress& progress) {
+    if (progress.records_out > 1000) control.request_cancel();
+  };
+  const Outcome outcome = run_toy(options, settings);
+  REQUIRE(outcome.result.is_ok());
+  CHECK(outcome.result->status == JobStatus::kCancelled);
+  CHECK(outcome.record->commits == 0);
+  CHECK(outcome.record->discards == 1);
+  CHECK(outcome.record->open_parts == 0);
+}
+
+TEST_CASE("embedded: requests made before the start take effect") {
+  ToyOptions options;
+  options.numbers = -1;
+  JobSettings settings;
+  JobControl stop;
+  stop.request_stop();
+  settings.control = &stop;
+  CHECK(run_toy(options, settings).result->status == JobStatus::kFinished);
+  JobControl cancel;
+  cancel.request_cancel();
+  settings.control = &cancel;
+  CHECK(run_toy(options, settings).result->status == JobStatus::kCancelled);
+}
+
+TEST_CASE("embedded: a source that floods a slow sink is held back by credit") {
+  ToyOptions options;
+  options.numbers = 200'000;
+  options.sink_is_slow = true;
+  JobSettings settings;
+  settings.options.put(options::kTaskInputMemory, 16 << 10);
+  settings.options.put(options::kTaskOutputMemory, 16 << 10);
+  const Outcome outcome = run_toy(options, settings);
+  REQUIRE(outcome.result.is_ok());
+  CHECK(outcome.result->status == JobStatus::kFinished);
+  CHECK(outcome.record->taken == 200'000);
+  // 4 channels of 2 batches of 8 KiB, what both ends hold, and the batches being built.
+  CHECK(outcome.record->in_flight_max < 40'000);
+}
+
+TEST_CASE("embedded: a job without a sink is refused") {
+  LogicalGraph graph;
+  const auto result = run_embedded(std::move(graph), {});
+  REQUIRE_FALSE(result.is_ok());
+  CHECK(result.status().code() == StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace sluice

@@ -140,7 +140,7 @@ class SequenceSource final : public Source<T> {
   }
   std::unique_ptr<SourceReader<T>> create_reader() const override {
     auto append = [make = make_](int64_t position, TypedBatch<T>& batch) mutable {
-      batch.push(std::invoke(make, position));
+      batch.push_made([&]() -> decltype(auto) { return std::invoke(make, position); });
     };
     return std::make_unique<detail::PositionReader<T, decltype(append)>>(std::move(append));
   }

@@ -320,13 +320,23 @@ void OutputEdge::flush_older_than(int64_t steady_ns) {
 }
 
 int64_t OutputEdge::flush_deadline_ns() const {
-  int64_t oldest = std::numeric_limits<int64_t>::max();
-  if (gathered_channels_ == 0) return oldest;
-  const auto look = [&](const Channel& channel) {
+  constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+  if (gathered_channels_ == 0) return kNever;
+  // What waits for credit is sent when the credit comes, not when time passes.
+  int64_t oldest = kNever;
+  int with_credit = 0;
+  for (const Channel& channel : channels_) {
+    if (channel.credit <= 0) continue;
+    ++with_credit;
     if (channel.gathered_since_ns != 0) oldest = std::min(oldest, channel.gathered_since_ns);
-  };
-  look(shared_);
-  for (const Channel& channel : channels_) look(channel);
+  }
+  const bool shared_can_leave = spec_.partitioning == Partitioning::kBroadcast
+                                    ? with_credit == spec_.channels
+                                    : with_credit > 0;
+  if (shared_.gathered_since_ns != 0 && shared_can_leave) {
+    oldest = std::min(oldest, shared_.gathered_since_ns);
+  }
+  if (oldest == kNever) return kNever;
   return oldest + std::chrono::nanoseconds(limits_.buffer_timeout).count();
 }
 

@@ -21,6 +21,7 @@
 #include "connectors/files/file_enumerator.h"
 #include "connectors/files/file_split.h"
 #include "connectors/files/line_reader.h"
+#include "connectors/files/read_rate.h"
 #include "connectors/formats/csv.h"
 #include "connectors/formats/json_lines.h"
 #include "connectors/formats/line_format.h"
@@ -37,6 +38,7 @@ struct FileSourceOptions {
   std::optional<Duration> watch_interval;
   size_t line_bytes_max = LineReader::kLineBytesMax;
   size_t spanning_bytes_max = 1024 * 1024;
+  int64_t rows_per_second = 0;
   FileSystem* files = nullptr;
 };
 
@@ -50,9 +52,11 @@ class FileReader final : public SourceReader<typename Format::Record> {
 
   Status open(SourceContext& context) override {
     context_ = &context;
+    rate_.start(options_.rows_per_second, context.task, *context.clock);
     return Status::ok();
   }
   void close() override { lines_.close(); }
+  int64_t next_poll_ms() const override { return waits_for_rate_ ? rate_.next_ms() : Operator::kNoTimer; }
 
   Status add_split(const SourceSplit& split) override {
     SLUICE_ASSIGN_OR_RETURN(FileSplit file, FileSplit::decode(split));
@@ -88,6 +92,8 @@ class FileReader final : public SourceReader<typename Format::Record> {
   int current_ = kNone;
   std::string header_path_;  // The file whose header the parser knows.
   Record record_{};
+  ReadRate rate_;
+  bool waits_for_rate_ = false;
 };
 
 /// What a job author passes to from_source(); a value with chained settings.
@@ -117,6 +123,10 @@ class FileSource final : public Source<typename Format::Record> {
   /// Longer records of several lines are bad records.
   FileSource spanning_bytes_max(size_t bytes) const {
     return with([&](auto& options) { options.spanning_bytes_max = bytes; });
+  }
+  /// Reads at most this many rows a second over all subtasks; 0 = as fast as possible.
+  FileSource rows_per_second(int64_t rows) const {
+    return with([&](auto& options) { options.rows_per_second = rows; });
   }
   FileSource file_system(FileSystem& files) const {
     return with([&](auto& options) { options.files = &files; });
@@ -225,6 +235,9 @@ Result<PollResult> FileReader<Format>::poll(TypedBatch<Record>& batch, uint32_t 
     result.state = all_finished ? PollState::kNeedSplit : PollState::kNothingYet;
     return result;
   }
+  rows_max = rate_.allow(rows_max);
+  waits_for_rate_ = rows_max == 0;
+  if (waits_for_rate_) return result;
   Split& split = splits_[static_cast<size_t>(chosen)];
   if (chosen != current_ || !lines_.is_open()) {
     SLUICE_RETURN_IF_ERROR(open_split(split.file));
@@ -234,6 +247,7 @@ Result<PollResult> FileReader<Format>::poll(TypedBatch<Record>& batch, uint32_t 
   const ArenaScope scope(&batch.own_arena());
   record_ = Record{};
   SLUICE_ASSIGN_OR_RETURN(const bool finished, read_lines(split.file, batch, rows_max));
+  rate_.note(batch.rows());
   split.file.position = lines_.position();
   result.split = chosen;
   result.state = PollState::kMore;

@@ -187,7 +187,9 @@ Event EventGenerator::event_at(int64_t position) const {
 }
 
 void EventGenerator::append(int64_t position, int64_t count, TypedBatch<Event>& batch) const {
-  for (int64_t i = 0; i < count; ++i) batch.push(event_at(position + i));
+  for (int64_t i = 0; i < count; ++i) {
+    batch.push_made([&] { return event_at(position + i); });
+  }
 }
 
 }  // namespace sluice::nexmark

@@ -23,6 +23,8 @@ namespace sluice {
 /// What one subtask left: base first, then deltas in order. Empty when it had no state.
 struct SnapshotChain {
   std::vector<SnapshotFile> files;
+  /// The subtask had reached the end of its input (semantics rule 31).
+  bool finished = false;
 };
 
 /// State of one operator as a checkpoint has it.

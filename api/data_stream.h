@@ -19,6 +19,7 @@
 #include "api/function_concepts.h"
 #include "api/job_draft.h"
 #include "api/node_settings.h"
+#include "api/print_sink.h"
 #include "operators/async_options.h"
 #include "operators/output_tag.h"
 #include "operators/partitioner.h"
@@ -114,6 +115,13 @@ class DataStream : public NodeSettings<DataStream<T>> {
   /// This stream and a broadcast one, for a BroadcastProcessFunction.
   template <class B>
   auto connect(const BroadcastStream<B>& broadcast) const;
+  /// Pairs of records with equal keys in the same window (api/joined_streams.h):
+  /// `.join(other).where(key).equal_to(key).window(assigner).apply(f)`.
+  template <class R>
+  auto join(const DataStream<R>& other) const;
+  /// All records of both streams with the same key in the same window, handed over together.
+  template <class R>
+  auto co_group(const DataStream<R>& other) const;
   /// Every record to every subtask, with the states that a broadcast process function keeps of it:
   ///
   ///   const MapStateDescriptor<Text, Rule> kRules{"rules"};
@@ -169,6 +177,14 @@ class DataStream : public NodeSettings<DataStream<T>> {
   /// csv_files(directory) that makes the sink for this stream's record type.
   template <class S>
   DataStreamSink sink_to(S sink) const;
+  /// Prints every record to standard output, with `prefix` and, when there are several subtasks, the
+  /// number of the subtask in front. For looking, not for keeping.
+  DataStreamSink print(std::string prefix = "") const {
+    return sink_to(PrintSink<T>(std::move(prefix)));
+  }
+  /// Runs the job and returns this stream's records, in no particular order between subtasks. Needs
+  /// "api/execute.h". For tests and small results: everything is held in memory.
+  Result<std::vector<T>> execute_and_collect(std::string job_name = "collect") const;
 
   // -- for the API's own parts ---------------------------------------------------------------------
 

@@ -67,6 +67,9 @@ class KeyedStream : public DataStream<T>, public FieldReductions<KeyedStream<K, 
   auto connect(const KeyedStream<K, T2, KeyFn2>& other) const {
     return KeyedConnectedStreams<K, T, T2, KeyFn, KeyFn2>(*this, other, key_, other.key_selector());
   }
+  /// Pairs of records of one key whose times are near each other (api/interval_join.h).
+  template <class R, class RightKey>
+  auto interval_join(const KeyedStream<K, R, RightKey>& other) const;
   /// This keyed stream and a broadcast one, for a KeyedBroadcastProcessFunction.
   template <class B>
   auto connect(const BroadcastStream<B>& broadcast) const {

@@ -29,7 +29,9 @@ Behavior JobMasterActor::make_behavior() {
   };
   return {
       [this](StartJob) { apply({JobEventKind::kStart}); },
-      [this](const InputsChecked& checked) { open_enumerators(checked.status); },
+      [this](const InputsChecked& checked) {
+        apply({JobEventKind::kInputsChecked, 0, checked.status});
+      },
       [this](const EnumeratorOpened& opened) { enumerator_opened(opened.status); },
       [this](const EnumeratorFailed& failed) {
         apply({JobEventKind::kFailed, 0, failed.status});
@@ -85,7 +87,7 @@ void JobMasterActor::apply(const JobEvent& event) {
 void JobMasterActor::perform(JobAction action) {
   switch (action) {
     case JobAction::kCheckInputs:
-      return check_inputs();
+      return open_enumerators();
     case JobAction::kAllocateSlots:
       return send(settings_.job_manager,
                   AllocateSlots{settings_.number, settings_.plan->graph.chained().slot_count()});
@@ -112,27 +114,9 @@ void JobMasterActor::perform(JobAction action) {
 
 // ---- before the tasks ---------------------------------------------------------------------------
 
-void JobMasterActor::check_inputs() {
-  settings_.io->run([plan = settings_.plan, self = caf::actor_cast<ActorHandle>(this)] {
-    Status first;
-    for (const LogicalNode* node : plan->nodes()) {
-      if (!node->validate || !first.is_ok()) continue;
-      try {
-        first = node->validate(true);
-      } catch (...) {
-        first = Status::internal("operator " + node->name + ": " +
-                                 exception_text(std::current_exception()));
-      }
-    }
-    send_from_outside(self, InputsChecked{first});
-  });
-}
-
-void JobMasterActor::open_enumerators(const Status& inputs) {
-  if (!inputs.is_ok() || machine_.phase() != JobPhase::kChecking) {
-    apply({JobEventKind::kInputsChecked, 0, inputs});
-    return;
-  }
+// Inputs first: a sink that checks its place may clear it, which must not happen for a job that has
+// nothing to read.
+void JobMasterActor::open_enumerators() {
   for (const LogicalNode* node : settings_.plan->nodes()) {
     if (node->kind != NodeKind::kSource) continue;
     const auto& place = settings_.plan->graph.chained().places.at(node->id);
@@ -147,14 +131,32 @@ void JobMasterActor::open_enumerators(const Status& inputs) {
   }
   unopened_enumerators_ = enumerators_.size();
   for (const auto& [node, enumerator] : enumerators_) send(enumerator, OpenEnumerator{});
-  if (enumerators_.empty()) apply({JobEventKind::kInputsChecked});
+  if (enumerators_.empty()) validate_nodes();
 }
 
 void JobMasterActor::enumerator_opened(const Status& status) {
   --unopened_enumerators_;
-  if (!status.is_ok() || unopened_enumerators_ == 0) {
+  if (!status.is_ok()) {
     apply({JobEventKind::kInputsChecked, 0, status});
+  } else if (unopened_enumerators_ == 0 && machine_.phase() == JobPhase::kChecking) {
+    validate_nodes();
   }
+}
+
+void JobMasterActor::validate_nodes() {
+  settings_.io->run([plan = settings_.plan, self = caf::actor_cast<ActorHandle>(this)] {
+    Status first;
+    for (const LogicalNode* node : plan->nodes()) {
+      if (!node->validate || !first.is_ok()) continue;
+      try {
+        first = node->validate(true);
+      } catch (...) {
+        first = Status::internal("operator " + node->name + ": " +
+                                 exception_text(std::current_exception()));
+      }
+    }
+    send_from_outside(self, InputsChecked{first});
+  });
 }
 
 // ---- tasks --------------------------------------------------------------------------------------

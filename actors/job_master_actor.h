@@ -39,8 +39,8 @@ class JobMasterActor final : public ActorBase {
  private:
   void apply(const JobEvent& event);
   void perform(JobAction action);
-  void check_inputs();
-  void open_enumerators(const Status& inputs);
+  void validate_nodes();
+  void open_enumerators();
   void enumerator_opened(const Status& status);
   void deploy(const SlotsAllocated& allocated);
   void tasks_deployed(const TasksDeployed& deployed);

@@ -34,6 +34,11 @@ def run(job, *flags, code=0):
     return json.loads(lines[-1]) if lines else None, done.stderr
 
 
+def read_text(path):
+    with open(path, newline="") as file:
+        return file.read()
+
+
 def read_rows(directory):
     """All rows of the CSV parts of a directory, without headers, sorted."""
     rows = []
@@ -106,7 +111,7 @@ class JobsTest(unittest.TestCase):
         self.assertEqual(summary["dead_letter"], 3)
         counted = sum(int(row.split(",")[3]) for row in read_rows(self.out))
         self.assertEqual(counted, 19997)
-        kept = "".join(open(p).read() for p in glob.glob(f"{self.out}/dead-letter/part-*"))
+        kept = "".join(read_text(p) for p in glob.glob(f"{self.out}/dead-letter/part-*"))
         for line in (11, 501, 20001):
             self.assertIn(f"damaged.csv:{line}", kept)
         self.assertIn("rubbish", kept)
@@ -122,7 +127,7 @@ class JobsTest(unittest.TestCase):
         self.assertEqual(read_rows(self.out), [])
 
     def test_word_count_equals_tr_sort_uniq(self):
-        words = re.findall("[A-Za-z]+", open(TEXT).read())
+        words = re.findall("[A-Za-z]+", read_text(TEXT))
         expected = sorted(
             f"{word},{n}" for word, n in collections.Counter(w.lower() for w in words).items())
         piped = subprocess.run(
@@ -194,7 +199,11 @@ class JobsTest(unittest.TestCase):
         with open(f"{self.out}/part-0-0.csv", "w") as file:
             file.write("mine\n")
         self.refused(2, "--input", FLIGHTS, "--output", self.out, says=[self.out])
-        self.assertEqual(open(f"{self.out}/part-0-0.csv").read(), "mine\n")
+        self.assertEqual(read_text(f"{self.out}/part-0-0.csv"), "mine\n")
+        # Nor with it, when there is nothing to read instead.
+        self.refused(2, "--input", "/no/such/file.csv", "--output", self.out, "--overwrite",
+                     says=["/no/such/file.csv"])
+        self.assertEqual(read_text(f"{self.out}/part-0-0.csv"), "mine\n")
 
     def test_help_lists_every_flag(self):
         done = subprocess.run(["jobs/flight_delays", "--help"], stdout=subprocess.PIPE, text=True)

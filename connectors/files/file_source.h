@@ -56,7 +56,9 @@ class FileReader final : public SourceReader<typename Format::Record> {
     return Status::ok();
   }
   void close() override { lines_.close(); }
-  int64_t next_poll_ms() const override { return waits_for_rate_ ? rate_.next_ms() : Operator::kNoTimer; }
+  int64_t next_poll_ms() const override {
+    return waits_for_rate_ ? rate_.next_ms() : Operator::kNoTimer;
+  }
 
   Status add_split(const SourceSplit& split) override {
     SLUICE_ASSIGN_OR_RETURN(FileSplit file, FileSplit::decode(split));

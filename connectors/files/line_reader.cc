@@ -50,6 +50,7 @@ Status LineReader::open_stream(FileSystem& files, const std::string& path, uint6
   close();
   SLUICE_ASSIGN_OR_RETURN(file_, files.open_read(path));
   SLUICE_ASSIGN_OR_RETURN(compression_, detect_compression(*file_));
+  if (buffer_.empty()) buffer_.resize(kBlockBytes);
   const bool is_plain = compression_ == Compression::kNone;
   base_ = is_plain ? offset : 0;
   SLUICE_ASSIGN_OR_RETURN(stream_, open_byte_stream(*file_, compression_, base_));

@@ -55,7 +55,12 @@ class FileWriter final : public SinkWriter<typename Format::Record> {
       if (part_ == nullptr) {
         SLUICE_ASSIGN_OR_RETURN(part_, parts_.part_for(bucket_));
       }
-      format_writer_.append(record, part_->buffer);
+      // Formats of changelogs write what happened to the row, too.
+      if constexpr (requires { format_writer_.append(record, batch.kind(row), part_->buffer); }) {
+        format_writer_.append(record, batch.kind(row), part_->buffer);
+      } else {
+        format_writer_.append(record, part_->buffer);
+      }
       if (part_->buffer.size() < PartFiles::kBufferBytes) continue;
       PartFiles::Part& full = *std::exchange(part_, nullptr);
       SLUICE_RETURN_IF_ERROR(parts_.write_out(full));

@@ -115,22 +115,26 @@ class KeyedOperator : public OperatorWithOutput<Out> {
     rows_->refresh_time();
     if (!in.batch) return drive_marks(in, cursor);
     const auto& batch = batch_cast<In>(*in.batch);
-    const uint64_t* hashes = hashes_of(input, batch, cursor, selector);
+    const Places at = places_of(input, batch, cursor, selector);
     const bool prefetches = rows_->wants_prefetch();
     const uint32_t rows = batch.rows();
-    if (prefetches) prefetch_ahead(hashes, cursor.row, rows);
+    if (prefetches) prefetch_ahead(at, cursor.row, rows);
     for (;;) {
       const uint32_t end = next_mark_row(in, cursor, rows);
       for (; cursor.row < end; ++cursor.row) {
-        if (this->outputs_full()) return Progress::kOutputFull;
+        if (this->outputs_full()) {
+          rows_->clear_current_key();
+          return Progress::kOutputFull;
+        }
         const uint32_t row = cursor.row;
-        if (prefetches) prefetch_next(hashes, row, rows);
+        if (prefetches) prefetch_next(at, row, rows);
         const In& record = batch[row];
         const K& key = std::invoke(selector, record);
-        rows_->set_current_key(key, hashes[row]);
+        // Ends the record before, too.
+        rows_->set_current_key(key, at.hashes[row], at.groups[row], at.hints[row]);
         on_row(record, batch.time(row), batch.kind(row));
-        rows_->clear_current_key();
       }
+      rows_->clear_current_key();
       if (cursor.mark == in.marks.size()) break;
       if (!pass_mark(in.marks[cursor.mark].watermark)) return Progress::kOutputFull;
       ++cursor.mark;
@@ -202,40 +206,65 @@ class KeyedOperator : public OperatorWithOutput<Out> {
     return true;
   }
 
+  /// Where the rows of a batch belong in the table.
+  struct Places {
+    const uint64_t* hashes;
+    const uint32_t* groups;
+    uint32_t* hints;  // What prefetching the row told.
+  };
+  struct Scratch {
+    std::vector<uint64_t> hashes;
+    std::vector<uint32_t> groups;
+    std::vector<uint32_t> hints;
+  };
+
+  /// Computed when the batch begins and kept while it is resumed.
   template <class In, class Selector>
-  const uint64_t* hashes_of(int input, const TypedBatch<In>& batch, const Cursor& cursor,
-                            Selector& selector) {
-    if (batch.has_key_hashes()) return batch.key_hashes().data();
+  Places places_of(int input, const TypedBatch<In>& batch, const Cursor& cursor,
+                   Selector& selector) {
     SLUICE_CHECK(input < kInputsMax);
-    // Computed when the batch begins and kept while it is resumed.
-    std::vector<uint64_t>& hashes = hashes_[input];
-    if (cursor.row == 0) {
-      hashes.resize(batch.rows());
-      for (uint32_t row = 0; row < batch.rows(); ++row) {
+    Scratch& scratch = scratch_[input];
+    const uint32_t rows = batch.rows();
+    if (cursor.row == 0 && !batch.has_key_hashes()) {
+      scratch.hashes.resize(rows);
+      for (uint32_t row = 0; row < rows; ++row) {
         const K& key = std::invoke(selector, batch[row]);
-        hashes[row] = stable_hash(key);
+        scratch.hashes[row] = stable_hash(key);
       }
     }
-    return hashes.data();
+    const uint64_t* hashes =
+        batch.has_key_hashes() ? batch.key_hashes().data() : scratch.hashes.data();
+    if (cursor.row == 0) {
+      scratch.groups.resize(rows);
+      scratch.hints.assign(rows, KeyedRows<K>::kNoHint);
+      for (uint32_t row = 0; row < rows; ++row) {
+        scratch.groups[row] = rows_->group_of(hashes[row]);
+      }
+    }
+    return {hashes, scratch.groups.data(), scratch.hints.data()};
   }
-  void prefetch_ahead(const uint64_t* hashes, uint32_t from, uint32_t rows) {
+  void prefetch_ahead(const Places& at, uint32_t from, uint32_t rows) {
     for (uint32_t row = from; row < std::min(rows, from + kIndexAhead); ++row) {
-      rows_->prefetch_index(hashes[row]);
+      rows_->prefetch_index(at.hashes[row], at.groups[row]);
     }
     for (uint32_t row = from; row < std::min(rows, from + kRowAhead); ++row) {
-      rows_->prefetch_row(hashes[row]);
+      at.hints[row] = rows_->prefetch_row(at.hashes[row], at.groups[row]);
     }
   }
-  void prefetch_next(const uint64_t* hashes, uint32_t row, uint32_t rows) {
-    if (row + kIndexAhead < rows) rows_->prefetch_index(hashes[row + kIndexAhead]);
-    if (row + kRowAhead < rows) rows_->prefetch_row(hashes[row + kRowAhead]);
+  void prefetch_next(const Places& at, uint32_t row, uint32_t rows) {
+    if (const uint32_t next = row + kIndexAhead; next < rows) {
+      rows_->prefetch_index(at.hashes[next], at.groups[next]);
+    }
+    if (const uint32_t next = row + kRowAhead; next < rows) {
+      at.hints[next] = rows_->prefetch_row(at.hashes[next], at.groups[next]);
+    }
   }
 
   OperatorContext* context_ = nullptr;
   std::optional<KeyedRows<K>> rows_;
   TimerService timers_;
   EventTime watermark_ = kMinTime;
-  std::vector<uint64_t> hashes_[kInputsMax];
+  Scratch scratch_[kInputsMax];
 };
 
 }  // namespace sluice

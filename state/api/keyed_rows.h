@@ -47,21 +47,38 @@ class KeyedRows final : public RowTable {
  public:
   explicit KeyedRows(Options options) : RowTable(std::move(options), key_type<K>()) {
     key_offset_ = layout_->key_offset;
+    group_count_ = static_cast<uint32_t>(groups_.size());
   }
+
+  /// Where a hash belongs: the key group relative to the table's first one. Computed for a whole
+  /// batch at once it costs next to nothing.
+  using RowTable::group_of;
 
   /// Makes `key` current: all handles now read and write its row. `key` and texts in it must live
   /// until clear_current_key() or the next key; `hash` = stable_hash(key). The key must belong to
   /// one of the table's key groups.
   void set_current_key(const K& key, uint64_t hash) {
+    set_current_key(key, hash, group_of(hash), kNoHint);
+  }
+  /// `hint` is what prefetch_row() answered for the key, however long ago.
+  void set_current_key(const K& key, uint64_t hash, uint32_t group, uint32_t hint) {
     clear_current_key();
-    const uint32_t group = group_of(hash);
-    SLUICE_CHECK(group < groups_.size());
+    SLUICE_CHECK(group < group_count_);
     key_ = &key;
     key_hash_ = hash;
     has_key_ = true;
     current_group_ = group;
-    find_row(groups_[group], key, static_cast<uint32_t>(hash));
+    const Group& in = groups_[group];
+    if (hint != kNoHint) {
+      make_current(in, hint);
+      if (is_row_of(current_, key)) return;
+      current_ = nullptr;
+    }
+    find_row(in, key, static_cast<uint32_t>(hash));
   }
+  /// "Not known where the row is."
+  static constexpr uint32_t kNoHint = UINT32_MAX;
+
   /// The current key; valid like the argument of set_current_key, or while the row lives.
   const K& current_key() const {
     require_key();
@@ -69,34 +86,26 @@ class KeyedRows final : public RowTable {
   }
 
   /// Asks the processor for the index line, and later for the row, of a key that comes soon: the
-  /// misses of several keys overlap. Worth it when the table is larger than the caches.
-  void prefetch_index(uint64_t hash) const {
-    const uint32_t at = group_of(hash);
-    if (at >= groups_.size()) return;
-    const Group& group = groups_[at];
-    if (group.index != nullptr) {
-      __builtin_prefetch(group.index + (static_cast<uint32_t>(hash) & group.index_mask));
-    }
+  /// misses of several keys overlap. Worth it when the table is larger than the caches. Always
+  /// inlined: GCC takes a function that only prefetches for one without effect and drops the calls.
+  [[gnu::always_inline]] inline void prefetch_index(uint64_t hash, uint32_t group) const {
+    if (group >= group_count_) return;
+    const Group& in = groups_[group];
+    __builtin_prefetch(in.index + (static_cast<uint32_t>(hash) & in.index_mask));
   }
-  void prefetch_row(uint64_t hash) const {
-    const uint32_t at = group_of(hash);
-    if (at >= groups_.size()) return;
-    const Group& group = groups_[at];
-    if (group.index == nullptr) return;
+  /// The row's probable number, as a hint for set_current_key().
+  [[gnu::always_inline]] inline uint32_t prefetch_row(uint64_t hash, uint32_t group) const {
+    if (group >= group_count_) return kNoHint;
+    const Group& in = groups_[group];
+    if (in.index == nullptr) return kNoHint;
     const auto tag = static_cast<uint32_t>(hash);
-    uint32_t i = tag & group.index_mask;
-    while (group.index[i].row != 0) {
-      if (group.index[i].tag == tag) {
-        __builtin_prefetch(row_at(group, group.index[i].row - 1));
-        return;
-      }
-      i = (i + 1) & group.index_mask;
+    for (uint32_t i = tag & in.index_mask; in.index[i].row != 0; i = (i + 1) & in.index_mask) {
+      if (in.index[i].tag != tag) continue;
+      const uint32_t row = in.index[i].row - 1;
+      __builtin_prefetch(row_at(in, row), 1);
+      return row;
     }
-  }
-  /// Both steps for all keys of a small batch.
-  void prefetch(std::span<const uint64_t> hashes) const {
-    for (const uint64_t hash : hashes) prefetch_index(hash);
-    for (const uint64_t hash : hashes) prefetch_row(hash);
+    return kNoHint;
   }
   /// Whether prefetching pays: the table does not fit the near caches.
   bool wants_prefetch() const { return row_count() * row_bytes_ > kNearCacheBytes; }
@@ -113,16 +122,18 @@ class KeyedRows final : public RowTable {
   using Stored = StoredValue<K>;
   static constexpr size_t kNearCacheBytes = 512 * 1024;
 
+  bool is_row_of(const char* row, const K& key) const {
+    return (load_header(row) & kRowInUse) != 0 &&
+           keys_equal(Stored::get(row + key_offset_), key);
+  }
   void find_row(const Group& group, const K& key, uint32_t tag) {
     if (group.index == nullptr) return;
     uint32_t i = tag & group.index_mask;
     while (group.index[i].row != 0) {
       if (group.index[i].tag == tag) {
         const uint32_t row = group.index[i].row - 1;
-        char* bytes = row_at(group, row);
-        if (keys_equal(Stored::get(bytes + key_offset_), key)) {
-          current_ = bytes;
-          current_row_ = row;
+        if (is_row_of(row_at(group, row), key)) {
+          make_current(group, row);
           return;
         }
       }
@@ -132,8 +143,7 @@ class KeyedRows final : public RowTable {
   void create_current_row() override {
     require_key();
     Group& group = groups_[current_group_];
-    current_row_ = allocate_row(group);
-    current_ = row_at(group, current_row_);
+    make_current(group, allocate_row(group));
     Stored::construct(current_ + key_offset_, *key_);
     insert_index(group, static_cast<uint32_t>(key_hash_), current_row_);
   }
@@ -141,6 +151,7 @@ class KeyedRows final : public RowTable {
                        std::string_view key_bytes, std::string_view value);
 
   uint32_t key_offset_ = 0;
+  uint32_t group_count_ = 0;
   const K* key_ = nullptr;
   uint64_t key_hash_ = 0;
 };

@@ -3,9 +3,12 @@
 #include <new>
 
 #include "core/check.h"
+#include "state/api/page_memory.h"
 
 namespace sluice {
 namespace {
+
+static_assert(alignof(RowPage) <= PageMemory::kAlignment);
 
 size_t page_size(const RowLayout& layout, uint32_t capacity) {
   return sizeof(RowPage) + size_t{capacity} * layout.row_bytes;
@@ -15,7 +18,7 @@ size_t page_size(const RowLayout& layout, uint32_t capacity) {
 
 RowPage* RowLayout::make_page(uint32_t capacity) const {
   const size_t size = page_size(*this, capacity);
-  void* memory = ::operator new(size, std::align_val_t(alignof(RowPage)));
+  void* memory = PageMemory::allocate(size);
   auto* page = new (memory) RowPage();
   page->capacity = capacity;
   page_bytes.fetch_add(static_cast<int64_t>(size), std::memory_order_relaxed);
@@ -82,7 +85,7 @@ void RowLayout::free_page_memory(RowPage* page) const {
   const size_t size = page_size(*this, page->capacity);
   page_bytes.fetch_sub(static_cast<int64_t>(size), std::memory_order_relaxed);
   page->~RowPage();
-  ::operator delete(static_cast<void*>(page), std::align_val_t(alignof(RowPage)));
+  PageMemory::release(page, size);
 }
 
 }  // namespace sluice

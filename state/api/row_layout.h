@@ -63,14 +63,15 @@ struct RowLayout {
   const KeyType* key = nullptr;
   uint32_t key_offset = kHeaderBytes;
   uint32_t row_bytes = 0;
-  uint32_t page_shift = 0;  // Rows per full page = 1 << page_shift.
+  uint32_t rows_per_page = 0;
+  // A row's number is page << page_shift | slot; numbers of slots that no page has are not used.
+  uint32_t page_shift = 0;
   std::vector<RowCell> cells;
   bool any_ttl = false;
   /// Bytes of all pages alive, those held by frozen views only included.
   mutable std::atomic<int64_t> page_bytes{0};
 
-  uint32_t rows_per_page() const { return 1U << page_shift; }
-  uint32_t slot_mask() const { return rows_per_page() - 1; }
+  uint32_t slot_mask() const { return (1U << page_shift) - 1; }
 
   RowPage* make_page(uint32_t capacity) const;
   /// A copy whose rows count as unchanged since the last freeze.

@@ -6,6 +6,7 @@
 
 #include "core/check.h"
 #include "state/api/frozen_rows.h"
+#include "state/api/page_memory.h"
 
 namespace sluice {
 namespace {
@@ -28,6 +29,7 @@ RowTable::RowTable(Options options, const KeyType* key)
   layout_->key_offset = align_up(RowLayout::kHeaderBytes, key->alignment);
   layout_->row_bytes = layout_->key_offset + key->bytes;
   groups_.resize(static_cast<size_t>(options_.key_groups.size()));
+  tombstones_.resize(groups_.size());
   first_group_ = static_cast<uint32_t>(options_.key_groups.first);
   const auto max_parallelism = static_cast<uint32_t>(options_.max_parallelism);
   group_mask_ = std::has_single_bit(max_parallelism) ? max_parallelism - 1 : 0;
@@ -37,8 +39,13 @@ RowTable::RowTable(Options options, const KeyType* key)
 RowTable::~RowTable() {
   for (Group& group : groups_) {
     for (const uintptr_t slot : group.pages) layout_->release_page(page_of(slot));
-    delete[] group.index;
+    release_index(group);
   }
+}
+
+void RowTable::release_index(const Group& group) {
+  if (group.index == nullptr) return;
+  PageMemory::release(group.index, (size_t{group.index_mask} + 1) * sizeof(IndexEntry));
 }
 
 // ---- states -------------------------------------------------------------------------------------
@@ -81,8 +88,9 @@ void RowTable::seal() {
   uint32_t alignment = std::max<uint32_t>(RowLayout::kHeaderBytes, layout_->key->alignment);
   for (const RowCell& cell : layout_->cells) alignment = std::max(alignment, cell.type->alignment);
   layout_->row_bytes = align_up(layout_->row_bytes, alignment);
-  const uint32_t rows = std::max<uint32_t>(1, RowLayout::kPageBytes / layout_->row_bytes);
-  layout_->page_shift = static_cast<uint32_t>(std::bit_width(rows)) - 1;
+  const uint32_t room = RowLayout::kPageBytes - static_cast<uint32_t>(sizeof(RowPage));
+  layout_->rows_per_page = std::max<uint32_t>(1, room / layout_->row_bytes);
+  layout_->page_shift = static_cast<uint32_t>(std::bit_width(layout_->rows_per_page - 1));
   row_bytes_ = layout_->row_bytes;
   page_shift_ = layout_->page_shift;
   slot_mask_ = layout_->slot_mask();
@@ -95,12 +103,10 @@ bool RowTable::set_current_row(RowAddress address) {
   clear_current_key();
   if (address.group >= groups_.size()) return false;
   const Group& group = groups_[address.group];
-  if (address.row >= group.next_row) return false;
-  char* row = row_at(group, address.row);
-  if ((load_header(row) & kRowInUse) == 0) return false;
-  current_ = row;
+  if (!has_row(group, address.row)) return false;
+  if ((load_header(row_at(group, address.row)) & kRowInUse) == 0) return false;
   current_group_ = address.group;
-  current_row_ = address.row;
+  make_current(group, address.row);
   has_key_ = true;
   return true;
 }
@@ -108,7 +114,7 @@ bool RowTable::set_current_row(RowAddress address) {
 const char* RowTable::peek_cell(RowAddress address, const CellRef& cell, bool& is_present) const {
   is_present = false;
   const Group& group = groups_[address.group];
-  if (address.row >= group.next_row) return nullptr;
+  if (!has_row(group, address.row)) return nullptr;
   const char* row = row_at(group, address.row);
   const uint64_t header = load_header(row);
   if ((header & kRowInUse) == 0) return nullptr;
@@ -131,23 +137,7 @@ uint32_t RowTable::allocate_row(Group& group) {
     group.free_rows.pop_back();
     if ((group.pages[row >> page_shift_] & kShared) != 0) take_over_page(group, row >> page_shift_);
   } else {
-    row = group.next_row++;
-    SLUICE_CHECK(group.next_row < kNoRow);
-    const uint32_t page_index = row >> page_shift_;
-    const uint32_t slot = row & slot_mask_;
-    if (page_index == group.pages.size()) {
-      const uint32_t full = layout_->rows_per_page();
-      const uint32_t capacity = page_index == 0 ? std::min(full, kFirstPageRows) : full;
-      group.pages.push_back(reinterpret_cast<uintptr_t>(layout_->make_page(capacity)));
-    } else if ((group.pages[page_index] & kShared) != 0) {
-      take_over_page(group, page_index);
-    }
-    RowPage* page = page_of(group.pages[page_index]);
-    if (slot == page->capacity) {
-      page = layout_->grow_page(page, std::min(page->capacity * 2, layout_->rows_per_page()));
-      group.pages[page_index] = reinterpret_cast<uintptr_t>(page);
-    }
-    page->used = slot + 1;
+    row = append_row(group);
   }
   char* bytes = row_at(group, row);
   std::memset(bytes, 0, row_bytes_);
@@ -155,6 +145,23 @@ uint32_t RowTable::allocate_row(Group& group) {
   ++group.rows;
   ++row_count_;
   return row;
+}
+
+uint32_t RowTable::append_row(Group& group) {
+  const uint32_t full = layout_->rows_per_page;
+  if (group.pages.empty() || page_of(group.pages.back())->used == full) {
+    const uint32_t capacity = group.pages.empty() ? std::min(full, kFirstPageRows) : full;
+    group.pages.push_back(reinterpret_cast<uintptr_t>(layout_->make_page(capacity)));
+  }
+  const auto index = static_cast<uint32_t>(group.pages.size() - 1);
+  SLUICE_CHECK(index < (kNoRow >> page_shift_));
+  if ((group.pages[index] & kShared) != 0) take_over_page(group, index);
+  RowPage* page = page_of(group.pages[index]);
+  if (page->used == page->capacity) {
+    page = layout_->grow_page(page, std::min(page->capacity * 2, full));
+    group.pages[index] = reinterpret_cast<uintptr_t>(page);
+  }
+  return index << page_shift_ | page->used++;
 }
 
 void RowTable::take_over_page(Group& group, uint32_t page_index) {
@@ -170,9 +177,10 @@ void RowTable::take_over_page(Group& group, uint32_t page_index) {
   slot = reinterpret_cast<uintptr_t>(copy);
 }
 
-void RowTable::free_current_row() { free_row(groups_[current_group_], current_row_); }
+void RowTable::free_current_row() { free_row(current_group_, current_row_); }
 
-void RowTable::free_row(Group& group, uint32_t row) {
+void RowTable::free_row(uint32_t group_index, uint32_t row) {
+  Group& group = groups_[group_index];
   const uint32_t page_index = row >> page_shift_;
   if ((group.pages[page_index] & kShared) != 0) take_over_page(group, page_index);
   char* bytes = row_at(group, row);
@@ -181,7 +189,7 @@ void RowTable::free_row(Group& group, uint32_t row) {
   if ((load_header(bytes) & kRowFresh) == 0) {
     std::string encoded;
     layout_->key->encode(key, encoded);
-    append_tombstone(group.tombstones, kAllPlainCells, encoded);
+    append_tombstone(tombstones_[group_index], kAllPlainCells, encoded);
   }
   if (layout_->key->destroy != nullptr) layout_->key->destroy(key);
   store_header(bytes, 0);
@@ -196,7 +204,7 @@ void RowTable::note_removed(const CellRef& cell, std::string_view suffix) {
   std::string key;
   layout_->key->encode(current_ + layout_->key_offset, key);
   key.append(suffix);
-  append_tombstone(groups_[current_group_].tombstones, cell.index, key);
+  append_tombstone(tombstones_[current_group_], cell.index, key);
 }
 
 // ---- index --------------------------------------------------------------------------------------
@@ -214,7 +222,8 @@ void RowTable::insert_index(Group& group, uint32_t tag, uint32_t row) {
 void RowTable::grow_index(Group& group) {
   const size_t old_size = group.index == nullptr ? 0 : size_t{group.index_mask} + 1;
   const size_t size = std::max<size_t>(kIndexEntriesMin, old_size * 2);
-  auto* fresh = new IndexEntry[size]();
+  auto* fresh = static_cast<IndexEntry*>(PageMemory::allocate(size * sizeof(IndexEntry)));
+  std::memset(static_cast<void*>(fresh), 0, size * sizeof(IndexEntry));
   const auto mask = static_cast<uint32_t>(size - 1);
   for (size_t i = 0; i < old_size; ++i) {
     const IndexEntry entry = group.index[i];
@@ -223,7 +232,7 @@ void RowTable::grow_index(Group& group) {
     while (fresh[at].row != 0) at = (at + 1) & mask;
     fresh[at] = entry;
   }
-  delete[] group.index;
+  release_index(group);
   group.index = fresh;
   group.index_mask = mask;
   index_bytes_ += (size - old_size) * sizeof(IndexEntry);
@@ -263,40 +272,47 @@ void RowTable::expire_some(uint32_t rows) {
   size_t groups_seen = 0;
   while (rows > 0 && groups_seen < groups_max) {
     Group& group = groups_[expire_cursor_.group];
-    if (expire_cursor_.row >= group.next_row) {
+    if (!has_row(group, expire_cursor_.row)) {
+      // The next page, or the next group.
+      const uint32_t page = (expire_cursor_.row >> page_shift_) + 1;
+      if (page < group.pages.size()) {
+        expire_cursor_.row = page << page_shift_;
+        continue;
+      }
       expire_cursor_.row = 0;
       expire_cursor_.group = (expire_cursor_.group + 1) % static_cast<uint32_t>(groups_.size());
       ++groups_seen;
       continue;
     }
-    expire_row(group, expire_cursor_.row++);
+    expire_row(expire_cursor_.group, expire_cursor_.row++);
     --rows;
   }
 }
 
-bool RowTable::expire_row(Group& group, uint32_t row) {
+void RowTable::expire_row(uint32_t group_index, uint32_t row) {
+  Group& group = groups_[group_index];
   char* bytes = row_at(group, row);
   uint64_t header = load_header(bytes);
-  if ((header & kRowInUse) == 0) return false;
-  bool changed = false;
+  if ((header & kRowInUse) == 0) return;
+  bool owned = false;
   for (const RowCell& cell : layout_->cells) {
     if (!cell.ttl.is_on() || cell.type->expire == nullptr || (header & cell.ref.bit) == 0) continue;
-    if (!changed) {
+    if (!owned) {
       // Expiry may write into the cell: the page must be ours.
       const uint32_t page_index = row >> page_shift_;
       if ((group.pages[page_index] & kShared) != 0) take_over_page(group, page_index);
       bytes = row_at(group, row);
       header = load_header(bytes);
-      changed = true;
+      owned = true;
     }
     if (cell.type->expire(bytes + cell.ref.offset, cell_context(cell))) {
       header &= ~cell.ref.bit;
       header |= kRowDirty;
     }
   }
+  if (!owned) return;
   store_header(bytes, header);
-  if ((header & kPresenceMask) == 0) free_row(group, row);
-  return changed;
+  if ((header & kPresenceMask) == 0) free_row(group_index, row);
 }
 
 // ---- size and snapshots -------------------------------------------------------------------------
@@ -317,11 +333,11 @@ std::unique_ptr<FrozenState> RowTable::freeze() {
   auto frozen = std::make_unique<FrozenRows>(layout_, now_ms_);
   for (uint32_t i = 0; i < groups_.size(); ++i) {
     Group& group = groups_[i];
-    if (group.pages.empty() && group.tombstones.empty()) continue;
+    if (group.pages.empty() && tombstones_[i].empty()) continue;
     FrozenGroup copy;
     copy.group = options_.key_groups.first + static_cast<int>(i);
-    copy.tombstones = std::move(group.tombstones);
-    group.tombstones.clear();
+    copy.tombstones = std::move(tombstones_[i]);
+    tombstones_[i].clear();
     copy.pages.reserve(group.pages.size());
     for (uintptr_t& slot : group.pages) {
       RowPage* page = page_of(slot);
@@ -361,8 +377,8 @@ Status RowTable::check_schema(const RowCell& cell, const std::string& stored,
 void RowTable::mark_all_stored() {
   for (Group& group : groups_) {
     for (const uintptr_t slot : group.pages) layout_->clear_change_flags(page_of(slot));
-    group.tombstones.clear();
   }
+  for (std::string& tombstones : tombstones_) tombstones.clear();
 }
 
 }  // namespace sluice

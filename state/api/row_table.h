@@ -117,10 +117,13 @@ class RowTable {
   void for_each_row(F&& f) {
     clear_current_key();
     for (uint32_t group = 0; group < groups_.size(); ++group) {
-      for (uint32_t row = 0; row < groups_[group].next_row; ++row) {
-        if (!set_current_row({group, row})) continue;
-        f(RowAddress{group, row});
-        clear_current_key();
+      for (uint32_t page = 0; page < groups_[group].pages.size(); ++page) {
+        for (uint32_t slot = 0; slot < page_of(groups_[group].pages[page])->used; ++slot) {
+          const RowAddress row{group, page << page_shift_ | slot};
+          if (!set_current_row(row)) continue;
+          f(row);
+          clear_current_key();
+        }
       }
     }
   }
@@ -159,15 +162,14 @@ class RowTable {
     uint32_t tag;
     uint32_t row;  // Plus one; 0 = free.
   };
-  struct Group {
+  /// One line of the cache.
+  struct alignas(64) Group {
     IndexEntry* index = nullptr;
     uint32_t index_mask = 0;
     uint32_t rows = 0;
-    uint32_t next_row = 0;  // Rows from here on were never used.
     // Page pointers; bit 0: shared with a frozen view, i.e. not written since the last freeze.
     std::vector<uintptr_t> pages;
     std::vector<uint32_t> free_rows;
-    std::string tombstones;
   };
   static constexpr uintptr_t kShared = 1;
   static constexpr uint32_t kNoRow = UINT32_MAX;
@@ -184,6 +186,11 @@ class RowTable {
                                : mixed % static_cast<uint32_t>(options_.max_parallelism);
     return group - first_group_;
   }
+  /// Whether the number is one of a row that was handed out once.
+  bool has_row(const Group& group, uint32_t row) const {
+    const uint32_t page = row >> page_shift_;
+    return page < group.pages.size() && (row & slot_mask_) < page_of(group.pages[page])->used;
+  }
   char* row_at(const Group& group, uint32_t row) const {
     return page_of(group.pages[row >> page_shift_])->rows() + size_t{row & slot_mask_} * row_bytes_;
   }
@@ -195,10 +202,11 @@ class RowTable {
     if (current_ == nullptr) {
       create_current_row();
     } else {
-      Group& group = groups_[current_group_];
-      if ((group.pages[current_row_ >> page_shift_] & kShared) != 0) {
+      if (current_is_shared_) {
+        Group& group = groups_[current_group_];
         take_over_page(group, current_row_ >> page_shift_);
         current_ = row_at(group, current_row_);
+        current_is_shared_ = false;
       }
       store_header(current_, load_header(current_) | kRowDirty);
     }
@@ -227,6 +235,8 @@ class RowTable {
   Options options_;
   std::shared_ptr<RowLayout> layout_;
   std::vector<Group> groups_;
+  // What was deleted since the last freeze, by group (state/api/frozen_rows.h).
+  std::vector<std::string> tombstones_;
   // Copies of layout_ for the record path.
   uint32_t row_bytes_ = 0;
   uint32_t page_shift_ = 0;
@@ -234,20 +244,31 @@ class RowTable {
   uint32_t group_mask_ = 0;
   uint32_t first_group_ = 0;
 
+  /// Makes a row of the current group the current one.
+  void make_current(const Group& group, uint32_t row) {
+    const uintptr_t slot = group.pages[row >> page_shift_];
+    current_ = page_of(slot)->rows() + size_t{row & slot_mask_} * row_bytes_;
+    current_is_shared_ = (slot & kShared) != 0;
+    current_row_ = row;
+  }
+
   char* current_ = nullptr;
   uint32_t current_group_ = 0;
   uint32_t current_row_ = 0;
+  bool current_is_shared_ = false;
   bool has_key_ = false;
   bool writable_ = false;
   bool sealed_ = false;
 
  private:
   void take_over_page(Group& group, uint32_t page);
+  uint32_t append_row(Group& group);
   void free_current_row();
-  void free_row(Group& group, uint32_t row);
+  void free_row(uint32_t group_index, uint32_t row);
   void erase_index(Group& group, uint32_t tag, uint32_t row);
   void grow_index(Group& group);
-  bool expire_row(Group& group, uint32_t row);
+  static void release_index(const Group& group);
+  void expire_row(uint32_t group_index, uint32_t row);
 
   size_t row_count_ = 0;
   size_t index_bytes_ = 0;

@@ -99,6 +99,7 @@ class WindowList {
   ~WindowList() { release_all(); }
 
   bool is_empty() const { return values_.empty(); }
+  std::span<const In> values() const { return values_; }
   template <class Agg>
   int64_t add(Agg& /*agg*/, const In& record, EventTime time) {
     append(record, time);

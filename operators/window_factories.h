@@ -17,11 +17,12 @@
 namespace sluice {
 
 /// Whether panes can run it: aligned event-time windows, the default trigger, nothing kept between
-/// firings, and for sliding windows an aggregate that merges.
+/// firings (a function with open() may register keyed state), and for sliding windows an aggregate
+/// that merges.
 template <class Assigner, class Trigger, class Agg, class Fn>
 inline constexpr bool kRunsInPanes =
     AlignedEventTimeAssigner<Assigner> && std::is_same_v<Trigger, EventTimeTrigger> &&
-    !kKeepsWindowState<Fn> &&
+    !kKeepsWindowState<Fn> && !HasOpen<Fn> &&
     (std::is_same_v<Assigner, TumblingEventTimeWindows> || kCanMerge<Agg>);
 
 /// `make_aggregate_window_operator<K, In, Out>(spec, select_key, trigger, aggregate, function)`.

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "operators/keyed_operator.h"
+#include "operators/keyed_runtime_context.h"
 #include "operators/pane_aggregate.h"
 #include "operators/trigger.h"
 #include "operators/window_contents.h"
@@ -26,18 +27,25 @@
 #include "operators/window_spec.h"
 #include "operators/window_watermark.h"
 #include "state/api/map_state.h"
+#include "state/api/value_state.h"
 
 namespace sluice {
 
 /// Stands for the aggregate of windows that keep their elements.
 struct NoAggregate {};
 
-/// The types of one instance; see make_window_operator and make_list_window_operator.
+/// Stands for the second input of operators that have one.
+struct NoInput {};
+
+/// The types of one instance; see make_window_operator, make_list_window_operator and
+/// operators/co_group.h, which gives it a second input.
 template <class KeyT, class InT, class OutT, class AssignerT, class KeySelectorT, class TriggerT,
           class EvictorT, class AggT, class FnT>
 struct WindowOperatorTypes {
   using Key = KeyT;
   using In = InT;
+  using Right = NoInput;
+  using RightKeySelector = NoInput;
   using Out = OutT;
   using Assigner = AssignerT;
   using KeySelector = KeySelectorT;
@@ -71,11 +79,13 @@ class WindowOperator final
   using Trigger = typename Types::Trigger;
   using Contents = typename Types::Contents;
   using Fn = typename Types::Fn;
+  using Right = typename Types::Right;
   using WindowState = typename detail::WindowStateOf<Fn>::Type;
   using GlobalState = typename detail::GlobalStateOf<Fn>::Type;
   using Bucket = WindowBucket<W, Contents, typename Trigger::State, WindowState>;
   static constexpr bool kIsEventTime = Assigner::kTimeDomain == TimeDomain::kEventTime;
   static constexpr bool kIsMerging = Assigner::kIsMerging;
+  static constexpr bool kHasTwoInputs = !std::is_same_v<Right, NoInput>;
   static constexpr bool kHasGlobalState = !std::is_same_v<GlobalState, NoWindowState>;
   static_assert(!kIsMerging || Contents::kCanAbsorb,
                 "session windows merge: the aggregate needs merge(accumulator, accumulator)");
@@ -83,9 +93,10 @@ class WindowOperator final
  public:
   WindowOperator(WindowSpec<Assigner> spec, typename Types::KeySelector select_key,
                  Trigger trigger, typename Types::Evictor evictor, typename Types::Agg agg,
-                 Fn function)
+                 Fn function, typename Types::RightKeySelector select_right_key = {})
       : spec_(std::move(spec)),
         select_key_(std::move(select_key)),
+        select_right_key_(std::move(select_right_key)),
         trigger_(std::move(trigger)),
         evictor_(std::move(evictor)),
         agg_(std::move(agg)),
@@ -94,13 +105,26 @@ class WindowOperator final
   Status open_keyed(OperatorContext& context);
   void close() override { close_function(function_); }
   Progress process(int input, StreamBatch& in, Cursor& cursor) override {
+    read_clock();
+    if (firing_ && !resume_firing()) return Progress::kOutputFull;
+    if constexpr (kHasTwoInputs) {
+      if (input == 1) {
+        return this->template drive_keyed<Right>(
+            input, in, cursor, select_right_key_,
+            [&](const Right& record, EventTime time, RowKind kind) { add<1>(record, time, kind); });
+      }
+    }
     return this->template drive_keyed<In>(
         input, in, cursor, select_key_,
-        [&](const In& record, EventTime time, RowKind kind) { add(record, time, kind); });
+        [&](const In& record, EventTime time, RowKind kind) { add<0>(record, time, kind); });
+  }
+  Result<std::unique_ptr<FrozenState>> snapshot(CheckpointId checkpoint) override {
+    if (firing_) return Status::internal("snapshot while a window is being fired");
+    return Base::snapshot(checkpoint);
   }
   bool on_watermark() {
     watermark_.advance(this->watermark());
-    if (!this->fire_event_timers()) return false;
+    if (!this->fire_event_timers() || firing_) return false;
     watermark_.settle();
     return true;
   }
@@ -108,6 +132,7 @@ class WindowOperator final
     on_timer<TimeDomain::kEventTime>(time, number);
   }
   void on_processing_timer(int64_t time_ms, int64_t number) {
+    read_clock();
     on_timer<TimeDomain::kProcessingTime>({time_ms}, number);
   }
   std::unique_ptr<FrozenState> freeze_more() {
@@ -115,20 +140,37 @@ class WindowOperator final
   }
 
  private:
-  void add(const In& record, EventTime time, RowKind kind);
-  void add_to_bucket(int64_t number, const W& window, const In& record, EventTime time);
+  /// A window whose results did not all fit.
+  struct Firing {
+    RowAddress row;
+    int64_t number = 0;
+    size_t position = 0;
+    bool purges = false;
+    bool is_over = false;
+  };
+
+  template <int kInput, class Record>
+  void add(const Record& record, EventTime time, RowKind kind);
+  template <int kInput, class Record>
+  void add_to_bucket(int64_t number, const W& window, const Record& record, EventTime time);
   /// Merges `window` with the sessions it touches; the number of the resulting window, which is
   /// returned in `window`.
   int64_t merge_sessions(W& window);
   void absorb(int64_t number, int64_t absorbed);
   template <TimeDomain kDomain>
   void on_timer(EventTime time, int64_t number);
-  /// Emits what fires; true when the contents were purged.
+  /// Emits all results of a window that fired, and clears the contents when it was purged.
   void act_on(TriggerResult result, Bucket& bucket);
-  void emit(Bucket& bucket);
+  void purge(Bucket& bucket);
+  /// Emits from `position` on, which moves; false when must_stop() said so before the end.
+  template <class MustStop>
+  bool emit(Bucket& bucket, size_t& position, MustStop&& must_stop);
+  bool run_firing();
+  bool resume_firing();
   /// Removes the window with everything that belongs to it.
   void clear_window(int64_t number);
-  void take_late(const In& record, EventTime time, RowKind kind);
+  template <class Record>
+  void take_late(const Record& record, EventTime time, RowKind kind);
 
   // -- helpers --
   static int64_t number_of(const W& window) {
@@ -163,7 +205,9 @@ class WindowOperator final
       this->timers().delete_processing_timer(time.ms, number);
     }
   }
-  EventTime now() { return {this->rows().now_ms()}; }
+  /// The clock as of this call to process() or this processing timer.
+  EventTime now() const { return now_; }
+  void read_clock() { now_ = {this->context().clock->wall_ms()}; }
   EventTime key_watermark() const {
     if (!watermark_.has_floors()) return watermark_.current();
     return watermark_.of(stable_hash(const_cast<WindowOperator*>(this)->rows().current_key()));
@@ -175,6 +219,7 @@ class WindowOperator final
 
   WindowSpec<Assigner> spec_;
   typename Types::KeySelector select_key_;
+  [[no_unique_address]] typename Types::RightKeySelector select_right_key_;
   Trigger trigger_;
   typename Types::Evictor evictor_;
   typename Types::Agg agg_;
@@ -183,9 +228,11 @@ class WindowOperator final
   MapState<int64_t, Bucket> windows_;
   std::conditional_t<kHasGlobalState, ValueState<GlobalState>, char> global_{};
   WindowWatermark watermark_;
+  EventTime now_ = kMinTime;
   TriggerContext trigger_context_;
   std::optional<RuntimeContext> runtime_;
   std::optional<detail::WindowContextOf<Fn, W>> context_;
+  std::optional<Firing> firing_;
   std::vector<int64_t> touched_;  // Sessions being merged, by number.
   Output<In>* late_output_ = nullptr;
   Counter* late_ = nullptr;
@@ -211,7 +258,7 @@ Status WindowOperator<Types>::open_keyed(OperatorContext& context) {
   SLUICE_RETURN_IF_ERROR(watermark_.open(context));
   late_ = &context.metrics->counter(kLateMetric);
   late_output_ = static_cast<Output<In>*>(this->sides_.find(spec_.late_tag));
-  runtime_.emplace(context);
+  runtime_.emplace(context, &this->rows());
   context_.emplace(context.clock, &this->sides_);
   open_function(agg_, *runtime_);
   open_function(function_, *runtime_);
@@ -221,7 +268,8 @@ Status WindowOperator<Types>::open_keyed(OperatorContext& context) {
 // ---- elements -----------------------------------------------------------------------------------
 
 template <class Types>
-void WindowOperator<Types>::add(const In& record, EventTime time, RowKind kind) {
+template <int kInput, class Record>
+void WindowOperator<Types>::add(const Record& record, EventTime time, RowKind kind) {
   bool is_skipped = true;
   spec_.assigner.assign(record, time, now(), [&](W window) {
     int64_t number = number_of(window);
@@ -231,18 +279,23 @@ void WindowOperator<Types>::add(const In& record, EventTime time, RowKind kind) 
     // A late session touched no living one, so nothing was merged.
     if (is_late(window)) return;
     is_skipped = false;
-    add_to_bucket(number, window, record, time);
+    add_to_bucket<kInput>(number, window, record, time);
   });
   if (is_skipped) take_late(record, time, kind);
 }
 
 template <class Types>
-void WindowOperator<Types>::add_to_bucket(int64_t number, const W& window, const In& record,
+template <int kInput, class Record>
+void WindowOperator<Types>::add_to_bucket(int64_t number, const W& window, const Record& record,
                                           EventTime time) {
   bool is_done = false;
   windows_.modify(number, [&](Bucket& bucket) {
     bucket.window = window;
-    count_bytes(bucket.contents.add(agg_, record, time));
+    if constexpr (kHasTwoInputs) {
+      count_bytes(bucket.contents.template add<kInput>(record));
+    } else {
+      count_bytes(bucket.contents.add(agg_, record, time));
+    }
     const TriggerResult result =
         ask_trigger(bucket, number, [&](auto& state, TriggerContext& context) {
           return trigger_.on_element(record, time, window, state, context);
@@ -318,11 +371,17 @@ void WindowOperator<Types>::absorb(int64_t number, int64_t absorbed) {
 
 // Semantics rule 4: side output only for what every window skipped and is late itself.
 template <class Types>
-void WindowOperator<Types>::take_late(const In& record, EventTime time, RowKind kind) {
+template <class Record>
+void WindowOperator<Types>::take_late(const Record& record, EventTime time, RowKind kind) {
   if (!kIsEventTime) return;
   if (saturating_add(time, spec_.allowed_lateness) > key_watermark()) return;
   late_->add();
-  if (late_output_ != nullptr) late_output_->emit_copy(record, time, kind);
+  if constexpr (!kHasTwoInputs) {
+    if (late_output_ != nullptr) late_output_->emit_copy(record, time, kind);
+  } else {
+    (void)record;
+    (void)kind;
+  }
 }
 
 // ---- timers and firing --------------------------------------------------------------------------
@@ -331,7 +390,8 @@ template <class Types>
 template <TimeDomain kDomain>
 void WindowOperator<Types>::on_timer(EventTime time, int64_t number) {
   if (!windows_.contains(number)) return;
-  bool is_over = false;
+  Firing firing{.row = this->rows().current_address(), .number = number};
+  bool fires_now = false;
   windows_.modify(number, [&](Bucket& bucket) {
     const W window = bucket.window;
     const TriggerResult result =
@@ -342,36 +402,92 @@ void WindowOperator<Types>::on_timer(EventTime time, int64_t number) {
             return trigger_.on_processing_time(time, window, state, context);
           }
         });
-    act_on(result, bucket);
-    is_over = kDomain == Assigner::kTimeDomain && time == cleanup_time(window);
+    firing.is_over = kDomain == Assigner::kTimeDomain && time == cleanup_time(window);
+    firing.purges = purges(result);
+    // Event-time firing of joins can stop between any two results; everything else emits at once.
+    fires_now = fires(result) && !bucket.contents.is_empty();
+    if (fires_now && (!kHasTwoInputs || kDomain != TimeDomain::kEventTime)) {
+      emit(bucket, firing.position, [] { return false; });
+      fires_now = false;
+    }
+    if (!fires_now && firing.purges) purge(bucket);
   });
-  if (is_over) clear_window(number);
+  if (fires_now) {
+    firing_ = firing;
+    run_firing();
+  } else if (firing.is_over) {
+    clear_window(number);
+  }
+}
+
+// The key of the window is current. False: it stopped because an output is full.
+template <class Types>
+bool WindowOperator<Types>::run_firing() {
+  bool is_done = false;
+  windows_.modify(firing_->number, [&](Bucket& bucket) {
+    is_done = emit(bucket, firing_->position, [this] { return this->outputs_full(); });
+    if (is_done && firing_->purges) purge(bucket);
+  });
+  if (!is_done) return false;
+  const Firing done = *firing_;
+  firing_.reset();
+  if (done.is_over) clear_window(done.number);
+  return true;
+}
+
+template <class Types>
+bool WindowOperator<Types>::resume_firing() {
+  const ArenaScope scope(&this->out_.arena());
+  // A processing timer in between may have cleared the window.
+  if (!this->rows().set_current_row(firing_->row) || !windows_.contains(firing_->number)) {
+    this->rows().clear_current_key();
+    firing_.reset();
+    return true;
+  }
+  const bool is_done = run_firing();
+  this->rows().clear_current_key();
+  return is_done;
 }
 
 template <class Types>
 void WindowOperator<Types>::act_on(TriggerResult result, Bucket& bucket) {
-  if (fires(result) && !bucket.contents.is_empty()) emit(bucket);
-  if (purges(result)) {
-    count_bytes(-bucket.contents.bytes());
-    bucket.contents.clear();
+  size_t position = 0;
+  if (fires(result) && !bucket.contents.is_empty()) {
+    emit(bucket, position, [] { return false; });
   }
+  if (purges(result)) purge(bucket);
 }
 
 template <class Types>
-void WindowOperator<Types>::emit(Bucket& bucket) {
+void WindowOperator<Types>::purge(Bucket& bucket) {
+  count_bytes(-bucket.contents.bytes());
+  bucket.contents.clear();
+}
+
+template <class Types>
+template <class MustStop>
+bool WindowOperator<Types>::emit(Bucket& bucket, size_t& position, MustStop&& must_stop) {
   Collector<Out> collector(this->out_);
   collector.set_time(bucket.window.max_timestamp());
   context_->begin(bucket.window, key_watermark());
   const K& key = this->rows().current_key();
+  bool is_done = true;
   const auto call = [&](WindowState& window_state, GlobalState& global_state) {
     context_->set_states(&window_state, &global_state);
-    bucket.contents.with_elements(agg_, [&](auto elements) {
-      if constexpr (std::is_same_v<Fn, EmitAggregate>) {
-        collector.collect(elements.front());
-      } else {
-        call_window_function(function_, key, *context_, elements, collector);
-      }
-    });
+    if constexpr (kHasTwoInputs) {
+      is_done = function_.process_sides(key, *context_, bucket.contents.left(),
+                                        bucket.contents.right(), collector, position, must_stop);
+    } else {
+      (void)position;
+      (void)must_stop;
+      bucket.contents.with_elements(agg_, [&](auto elements) {
+        if constexpr (std::is_same_v<Fn, EmitAggregate>) {
+          collector.collect(elements.front());
+        } else {
+          call_window_function(function_, key, *context_, elements, collector);
+        }
+      });
+    }
   };
   const auto call_with_global = [&](WindowState& window_state) {
     if constexpr (kHasGlobalState) {
@@ -391,6 +507,7 @@ void WindowOperator<Types>::emit(Bucket& bucket) {
   } else {
     bucket.state.update(call_with_global);
   }
+  return is_done;
 }
 
 template <class Types>

@@ -26,6 +26,7 @@ std::optional<EventTime> WatermarkMerger::on_watermark(int index, EventTime wate
   if (channel.idle || watermark <= channel.watermark) return std::nullopt;
   const bool held_back = channel.watermark <= output_;
   channel.watermark = watermark;
+  if (channels_.size() == 1 && channel.aligned) return raise_to(watermark);
   if (!channel.aligned) {
     if (watermark < output_) return std::nullopt;
     channel.aligned = true;
@@ -87,6 +88,11 @@ std::optional<EventTime> InputCombiner::on_watermark(int index, EventTime waterm
   Input& input = inputs_[static_cast<size_t>(index)];
   if (watermark <= input.watermark) return std::nullopt;
   input.watermark = watermark;
+  if (inputs_.size() == 1 && !input.idle) {
+    if (watermark <= output_) return std::nullopt;
+    output_ = watermark;
+    return output_;
+  }
   return recompute();
 }
 

@@ -80,14 +80,19 @@ class Task::Impl {
       return source_->status();
     });
   }
-  void trigger_checkpoint(const Barrier& barrier) { triggered_.push_back(barrier); }
+  void trigger_checkpoint(const Barrier& barrier) {
+    // A task that ends while it is being asked may be asked twice.
+    const CheckpointId last = triggered_.empty() ? last_snapshot_ : triggered_.back().checkpoint;
+    if (barrier.checkpoint > last) triggered_.push_back(barrier);
+  }
   void stop(bool with_max_watermark) { source_->stop(with_max_watermark); }
   void set_watermark_limit(EventTime limit) { source_->set_watermark_limit(limit); }
   EventTime alignment_watermark() const {
     return source_ != nullptr ? source_->alignment_watermark() : kMaxTime;
   }
   std::vector<SourceSplit> unfinished_splits() const { return source_->unfinished_splits(); }
-  void checkpoint_complete(CheckpointId id) { (void)chain_.checkpoint_complete(id).is_ok(); }
+  Status checkpoint_complete(CheckpointId id) { return chain_.checkpoint_complete(id); }
+  bool has_ended() const { return phase_ == Phase::kEnded; }
   void checkpoint_aborted(CheckpointId id) { chain_.checkpoint_aborted(id); }
 
   const TaskSpec& spec() const { return spec_; }
@@ -155,6 +160,7 @@ class Task::Impl {
   std::deque<Barrier> triggered_;     // For a source or an ended task.
   std::optional<Barrier> draining_;   // A terminal barrier with drain: finish first, then snapshot.
   bool discard_input_ = false;        // After a terminal barrier.
+  CheckpointId last_snapshot_;
   int64_t last_run_end_ns_ = 0;
   int64_t next_flush_check_ns_ = 0;
   int64_t next_marker_ns_ = 0;
@@ -349,8 +355,10 @@ void Task::Impl::emit_markers(int64_t now_ns) {
 // ---- end ----------------------------------------------------------------------------------------
 
 Task::Impl::Step Task::Impl::step_finishing() {
-  // After a terminal barrier without drain operators are not finished: windows stay open.
-  if (!discard_input_ && !chain_.finish()) return Step::kBlocked;
+  // After a terminal barrier without drain operators are not finished: windows stay open. What had
+  // finished before the restored checkpoint emitted its rest then.
+  const bool finishes = !discard_input_ && !services_.restored_finished;
+  if (finishes && !chain_.finish()) return Step::kBlocked;
   if (draining_) {
     const Barrier barrier = *draining_;
     draining_.reset();
@@ -397,6 +405,8 @@ Task::Impl::Step Task::Impl::handle_barrier(const Barrier& barrier) {
 
 // Pre-barrier hook, barrier downstream, synchronous part: in this order (semantics rule 21).
 bool Task::Impl::take_snapshot(const Barrier& barrier) {
+  if (barrier.checkpoint <= last_snapshot_) return true;
+  last_snapshot_ = barrier.checkpoint;
   const int64_t aligned_ms = services_.clock->wall_ms() - barrier.triggered_ms;
   if (!chain_.prepare_snapshot(barrier.checkpoint).is_ok()) return false;
   SLUICE_CHECK_MSG(chain_.is_drained() || chain_.pump(), "a pre-barrier hook emitted too much");
@@ -450,8 +460,9 @@ void Task::stop(bool with_max_watermark) { impl_->stop(with_max_watermark); }
 void Task::set_watermark_limit(EventTime limit) { impl_->set_watermark_limit(limit); }
 EventTime Task::alignment_watermark() const { return impl_->alignment_watermark(); }
 std::vector<SourceSplit> Task::unfinished_splits() const { return impl_->unfinished_splits(); }
-void Task::checkpoint_complete(CheckpointId id) { impl_->checkpoint_complete(id); }
+Status Task::checkpoint_complete(CheckpointId id) { return impl_->checkpoint_complete(id); }
 void Task::checkpoint_aborted(CheckpointId id) { impl_->checkpoint_aborted(id); }
+bool Task::has_ended() const { return impl_->has_ended(); }
 const TaskSpec& Task::spec() const { return impl_->spec(); }
 const TaskProgress& Task::progress() const { return impl_->progress(); }
 std::vector<uint32_t> Task::output_credits() const { return impl_->output_credits(); }

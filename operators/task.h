@@ -77,6 +77,9 @@ struct TaskServices {
   std::string state_directory;
   /// Restored state of stage i, or null. Empty vector = fresh start.
   std::vector<SnapshotReader*> restored;
+  /// The task had ended before the restored checkpoint: it passes the end of its input on and emits
+  /// nothing again (semantics rule 31).
+  bool restored_finished = false;
   /// Keeps records that could not be read when the job has no dead-letter output of its own;
   /// thread-safe.
   std::function<void(std::string_view place, std::string_view reason, std::string_view raw)>
@@ -115,7 +118,8 @@ class Task {
 
   // -- sources --
   void add_splits(std::vector<SourceSplit> splits, bool no_more);
-  /// Barrier into this source, between two batches.
+  /// Barrier into this source, between two batches; on a task that has ended, of any kind, a snapshot
+  /// without one. Ids that were seen are ignored.
   void trigger_checkpoint(const Barrier& barrier);
   /// Reads no further; what was read is flushed and the task ends as at the end of its input
   /// (with_max_watermark: event timers fire; otherwise they do not).
@@ -128,8 +132,12 @@ class Task {
   std::vector<SourceSplit> unfinished_splits() const;
 
   // -- checkpoints --
-  void checkpoint_complete(CheckpointId checkpoint);
+  /// Sinks commit; what fails here fails the task, too.
+  Status checkpoint_complete(CheckpointId checkpoint);
   void checkpoint_aborted(CheckpointId checkpoint);
+
+  /// End of data was sent; only snapshots follow.
+  bool has_ended() const;
 
   const TaskSpec& spec() const;
   const TaskProgress& progress() const;

@@ -13,7 +13,7 @@ JobMasterActor::JobMasterActor(ActorConfig& config, Settings settings)
       settings_(std::move(settings)),
       machine_(settings_.plan->graph.tasks().size()),
       alignment_(*settings_.plan),
-      sink_commit_(std::make_shared<SinkCommit>(*settings_.plan)),
+      sink_commit_(std::make_shared<SinkCommit>(settings_.plan)),
       tasks_(settings_.plan->graph.tasks().size()),
       started_ns_(settings_.clock->steady_ns()) {}
 

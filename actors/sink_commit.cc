@@ -21,8 +21,8 @@ CommitOutcome sink_commit_one(Committer& committer, const Committable& committab
 
 }  // namespace
 
-SinkCommit::SinkCommit(const JobPlan& plan) {
-  for (const LogicalNode* node : plan.nodes()) {
+SinkCommit::SinkCommit(std::shared_ptr<const JobPlan> plan) : plan_(std::move(plan)) {
+  for (const LogicalNode* node : plan_->nodes()) {
     if (node->kind == NodeKind::kSink && node->committer_factory) sinks_.push_back({node, {}, {}});
   }
 }

@@ -8,17 +8,18 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "actors/job_plan.h"
 #include "core/sink.h"
 #include "core/status.h"
-#include "actors/job_plan.h"
 
 namespace sluice {
 
 class SinkCommit {
  public:
-  explicit SinkCommit(const JobPlan& plan);
+  explicit SinkCommit(std::shared_ptr<const JobPlan> plan);
 
   /// What a finished subtask of sink `node` leaves to be committed.
   void add(NodeId node, std::vector<Committable> committables);
@@ -43,6 +44,8 @@ class SinkCommit {
   };
   Committer* committer_of(SinkEntry& sink);
 
+  // I/O work under way may outlive the master, so the plan is held here, too.
+  std::shared_ptr<const JobPlan> plan_;
   std::vector<SinkEntry> sinks_;
 };
 

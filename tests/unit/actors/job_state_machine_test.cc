@@ -1,0 +1,170 @@
+#include "actors/job_state_machine.h"
+
+#include <doctest/doctest.h>
+
+#include <set>
+
+#include "core/random.h"
+
+namespace sluice {
+namespace {
+
+using K = JobEventKind;
+using A = JobAction;
+using Actions = std::vector<JobAction>;
+
+Status broken(const std::string& text = "broken") { return Status::io_error(text); }
+
+/// A job of two tasks that has come as far as `phase` on the way to its good end.
+JobStateMachine machine_at(JobPhase phase) {
+  JobStateMachine machine(2);
+  const auto reached = [&] { return machine.phase() == phase; };
+  for (const JobEvent& event :
+       {JobEvent{K::kStart}, JobEvent{K::kInputsChecked}, JobEvent{K::kSlotsAllocated},
+        JobEvent{K::kTaskOpened, 0}, JobEvent{K::kTaskOpened, 1}, JobEvent{K::kTaskFinished, 0},
+        JobEvent{K::kTaskFinished, 1}, JobEvent{K::kCommitted}}) {
+    if (reached()) break;
+    machine.on(event);
+  }
+  REQUIRE(reached());
+  return machine;
+}
+
+TEST_CASE("job state machine: the good way") {
+  JobStateMachine machine(2);
+  CHECK(machine.on({K::kStart}) == Actions{A::kCheckInputs});
+  CHECK(machine.on({K::kInputsChecked}) == Actions{A::kAllocateSlots});
+  CHECK(machine.on({K::kSlotsAllocated}) == Actions{A::kDeployTasks});
+  CHECK(machine.on({K::kTaskOpened, 1}) == Actions{});
+  CHECK(machine.on({K::kTaskOpened, 0}) == Actions{A::kStartTasks});
+  CHECK(machine.phase() == JobPhase::kRunning);
+  CHECK(machine.on({K::kTaskFinished, 0}) == Actions{});
+  CHECK(machine.live_tasks() == std::vector<size_t>{1});
+  CHECK(machine.on({K::kTaskFinished, 1}) == Actions{A::kCommit});
+  CHECK(machine.on({K::kCommitted}) == Actions{A::kEnd});
+  CHECK(machine.phase() == JobPhase::kFinished);
+  CHECK(machine.failure().is_ok());
+}
+
+TEST_CASE("job state machine: a failure before deployment ends at once") {
+  for (const JobPhase phase : {JobPhase::kCreated, JobPhase::kChecking, JobPhase::kAllocating}) {
+    auto machine = machine_at(phase);
+    CHECK(machine.on({K::kFailed, 0, broken()}) == Actions{A::kEnd});
+    CHECK(machine.phase() == JobPhase::kFailed);
+    CHECK(machine.failed_before_start());
+  }
+  auto checking = machine_at(JobPhase::kChecking);
+  CHECK(checking.on({K::kInputsChecked, 0, broken()}) == Actions{A::kEnd});
+  auto allocating = machine_at(JobPhase::kAllocating);
+  CHECK(allocating.on({K::kSlotsAllocated, 0, broken()}) == Actions{A::kEnd});
+}
+
+TEST_CASE("job state machine: a failed task cancels the others; the first failure is the cause") {
+  for (const JobPhase phase : {JobPhase::kDeploying, JobPhase::kRunning}) {
+    auto machine = machine_at(phase);
+    CHECK(machine.on({K::kTaskFailed, 0, broken("first")}) == Actions{A::kCancelTasks});
+    CHECK(machine.phase() == JobPhase::kFailing);
+    CHECK(machine.on({K::kTaskFailed, 1, broken("second")}) == Actions{A::kDiscard, A::kEnd});
+    CHECK(machine.phase() == JobPhase::kFailed);
+    CHECK(machine.failure().message() == "first");
+    CHECK_FALSE(machine.failed_before_start());
+  }
+}
+
+TEST_CASE("job state machine: a task that ends between failure and cancel counts as ended") {
+  auto machine = machine_at(JobPhase::kRunning);
+  machine.on({K::kTaskFailed, 0, broken()});
+  CHECK(machine.on({K::kTaskFinished, 1}) == Actions{A::kDiscard, A::kEnd});
+}
+
+TEST_CASE("job state machine: a task that opens while the job is failing starts nothing") {
+  auto machine = machine_at(JobPhase::kDeploying);
+  machine.on({K::kTaskFailed, 0, broken()});
+  CHECK(machine.on({K::kTaskOpened, 1}) == Actions{});
+  CHECK(machine.on({K::kTaskCancelled, 1}) == Actions{A::kDiscard, A::kEnd});
+}
+
+TEST_CASE("job state machine: cancelling waits for the tasks") {
+  auto machine = machine_at(JobPhase::kRunning);
+  CHECK(machine.on({K::kCancelRequested}) == Actions{A::kCancelTasks});
+  CHECK(machine.on({K::kCancelRequested}) == Actions{});
+  CHECK(machine.on({K::kTaskCancelled, 0}) == Actions{});
+  CHECK(machine.on({K::kTaskCancelled, 1}) == Actions{A::kDiscard, A::kEnd});
+  CHECK(machine.phase() == JobPhase::kCancelled);
+  CHECK(machine.failure().is_ok());
+}
+
+TEST_CASE("job state machine: cancelling before deployment ends at once, while committing never") {
+  auto checking = machine_at(JobPhase::kChecking);
+  CHECK(checking.on({K::kCancelRequested}) == Actions{A::kEnd});
+  CHECK(checking.phase() == JobPhase::kCancelled);
+  auto finishing = machine_at(JobPhase::kFinishing);
+  CHECK(finishing.on({K::kCancelRequested}) == Actions{});
+  CHECK(finishing.on({K::kFailed, 0, broken()}) == Actions{});
+  CHECK(finishing.on({K::kCommitted}) == Actions{A::kEnd});
+  CHECK(finishing.phase() == JobPhase::kFinished);
+}
+
+TEST_CASE("job state machine: a refused commit fails the job") {
+  auto machine = machine_at(JobPhase::kFinishing);
+  CHECK(machine.on({K::kCommitted, 0, broken()}) == Actions{A::kEnd});
+  CHECK(machine.phase() == JobPhase::kFailed);
+  CHECK_FALSE(machine.failed_before_start());
+}
+
+TEST_CASE("job state machine: stop ends sources now or when the job runs, once") {
+  auto running = machine_at(JobPhase::kRunning);
+  CHECK(running.on({K::kStopRequested}) == Actions{A::kStopSources});
+  CHECK(running.on({K::kStopRequested}) == Actions{});
+  auto deploying = machine_at(JobPhase::kDeploying);
+  CHECK(deploying.on({K::kStopRequested}) == Actions{});
+  deploying.on({K::kTaskOpened, 0});
+  CHECK(deploying.on({K::kTaskOpened, 1}) == Actions{A::kStartTasks, A::kStopSources});
+}
+
+TEST_CASE("job state machine: a task that never ends is given up and named live") {
+  auto machine = machine_at(JobPhase::kRunning);
+  machine.on({K::kCancelRequested});
+  machine.on({K::kTaskCancelled, 0});
+  CHECK(machine.on({K::kCancelTimedOut, 0, broken("stuck")}) == Actions{A::kEnd});
+  CHECK(machine.phase() == JobPhase::kFailed);
+  CHECK(machine.failure().message() == "stuck");
+  CHECK(machine.live_tasks() == std::vector<size_t>{1});
+}
+
+TEST_CASE("job state machine: a task that ends without a reason is a failure") {
+  auto machine = machine_at(JobPhase::kRunning);
+  CHECK(machine.on({K::kTaskCancelled, 0}) == Actions{A::kCancelTasks});
+  CHECK_FALSE(machine.failure().is_ok());
+}
+
+TEST_CASE("job state machine: any order of events keeps the invariants") {
+  for (uint64_t seed = 1; seed <= 3000; ++seed) {
+    CAPTURE(seed);
+    Random random(seed);
+    JobStateMachine machine(3);
+    std::multiset<JobAction> seen;
+    bool ended = false;
+    for (int i = 0; i < 60; ++i) {
+      const auto kind = static_cast<JobEventKind>(random.below(12));
+      JobEvent event{kind, random.below(3)};
+      if (random.one_in(8) || kind == K::kTaskFailed || kind == K::kFailed) event.status = broken();
+      for (const JobAction action : machine.on(event)) {
+        CHECK_FALSE(ended);
+        seen.insert(action);
+        if (action == A::kCommit) CHECK(machine.live_tasks().empty());
+        if (action == A::kEnd) ended = true;
+      }
+    }
+    for (const JobAction once : {A::kCheckInputs, A::kDeployTasks, A::kStartTasks, A::kCommit,
+                                 A::kCancelTasks, A::kStopSources, A::kDiscard, A::kEnd}) {
+      CHECK(seen.count(once) <= 1);
+    }
+    CHECK(ended == machine.is_at_end());
+    CHECK((seen.count(A::kCommit) == 0 || seen.count(A::kDiscard) == 0));
+    CHECK((seen.count(A::kStartTasks) == 0 || seen.count(A::kDeployTasks) == 1));
+  }
+}
+
+}  // namespace
+}  // namespace sluice

@@ -1,9 +1,16 @@
-// The only header through which this project sees CAF; here are the parts that later versions renamed.
+// The only header through which this project sees CAF; here are the parts that later versions
+// renamed.
 //
 // CAF 0.18 and 1.0 changed atoms, inspect(), scheduled messages and handler setters. Actors of this
-// folder use the names below, so a newer CAF is a change of this file. Include it in .cc files and in
-// headers that no other folder includes: it costs seconds per translation unit.
+// folder use the names below, so a newer CAF is a change of this file. Include it in .cc files and
+// in headers that no other folder includes: it costs seconds per translation unit.
 #pragma once
+
+#include <chrono>
+#include <exception>
+#include <functional>
+#include <string>
+#include <utility>
 
 #include <caf/actor.hpp>
 #include <caf/actor_system.hpp>
@@ -13,11 +20,6 @@
 #include <caf/event_based_actor.hpp>
 #include <caf/exit_reason.hpp>
 #include <caf/send.hpp>
-#include <chrono>
-#include <exception>
-#include <functional>
-#include <string>
-#include <utility>
 
 #include "core/time.h"
 
@@ -52,11 +54,9 @@ inline void guard_handlers(ActorBase* self, std::function<void(const std::string
 }
 
 /// Calls `handler` with the address of a monitored actor that has ended.
-inline void on_actor_down(ActorBase* self,
-                          std::function<void(const caf::actor_addr&)> handler) {
-  self->set_down_handler([handler = std::move(handler)](DownMessage& down) {
-    handler(down.source);
-  });
+inline void on_actor_down(ActorBase* self, std::function<void(const caf::actor_addr&)> handler) {
+  self->set_down_handler(
+      [handler = std::move(handler)](DownMessage& down) { handler(down.source); });
 }
 
 /// Unknown messages are our mistake; CAF would print and forget them.

@@ -1,8 +1,9 @@
 // How everything outside actors/ runs jobs: no actor type appears here.
 //
-// run_embedded() starts JobManager, TaskManager and tasks as actors of this process, runs one job to
-// its end and stops them again. It blocks the calling thread; JobControl may be used from any other.
-// Nothing runs before sinks and sources were checked: such an error has failed_before_start set.
+// run_embedded() starts JobManager, TaskManager and tasks as actors of this process, runs one job
+// to its end and stops them again. It blocks the calling thread; JobControl may be used from any
+// other. Nothing runs before sinks and sources were checked: such an error has failed_before_start
+// set.
 #pragma once
 
 #include <atomic>

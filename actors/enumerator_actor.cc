@@ -17,7 +17,8 @@ Status enumerator_call(const std::function<Status()>& call) {
 }  // namespace
 
 EnumeratorActor::EnumeratorActor(ActorConfig& config, std::shared_ptr<Settings> settings)
-    : ActorBase(config), settings_(std::move(settings)),
+    : ActorBase(config),
+      settings_(std::move(settings)),
       enumerator_(std::move(settings_->enumerator)) {}
 
 Behavior EnumeratorActor::make_behavior() {
@@ -29,8 +30,7 @@ Behavior EnumeratorActor::make_behavior() {
       [this](OpenEnumerator) {
         settings_->io->run([enumerator = enumerator_, parallelism = settings_->parallelism,
                             self = caf::actor_cast<ActorHandle>(this)] {
-          const Status status =
-              enumerator_call([&] { return enumerator->open(parallelism); });
+          const Status status = enumerator_call([&] { return enumerator->open(parallelism); });
           send_from_outside(self, EnumeratorOpened{NodeId{}, status});
         });
       },

@@ -1,8 +1,8 @@
 // Hosts the SplitEnumerator of one source: finds splits and hands them to the subtasks that ask.
 //
-// open() and discover() may block, so they run on an I/O thread; only one call into the enumerator is
-// under way at any time, and requests that come meanwhile wait in order. A subtask that got nothing
-// waits here until discover() finds something.
+// open() and discover() may block, so they run on an I/O thread; only one call into the enumerator
+// is under way at any time, and requests that come meanwhile wait in order. A subtask that got
+// nothing waits here until discover() finds something.
 #pragma once
 
 #include <deque>

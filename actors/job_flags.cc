@@ -1,8 +1,9 @@
 #include "actors/job_flags.h"
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <utility>
+
+#include <CLI/CLI.hpp>
 
 #include "core/options_file.h"
 

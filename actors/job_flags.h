@@ -1,7 +1,7 @@
 // The flags every job has besides its own: parallelism, options, summary.
 //
-// parse_job_flags() takes the engine's flags out of the command line; what is left belongs to the job.
-// A config file is read first, then -D, then the named flags: the later one wins.
+// parse_job_flags() takes the engine's flags out of the command line; what is left belongs to the
+// job. A config file is read first, then -D, then the named flags: the later one wins.
 #pragma once
 
 #include <optional>

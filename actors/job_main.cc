@@ -6,14 +6,13 @@
 #include <csignal>
 #include <cstdio>
 #include <memory>
+#include <pthread.h>
 #include <string>
+#include <sys/ioctl.h>
 #include <thread>
+#include <unistd.h>
 #include <utility>
 #include <vector>
-
-#include <pthread.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "actors/cluster_client.h"
 #include "actors/job_flags.h"
@@ -36,8 +35,8 @@ std::string one_line(std::string text) {
 
 /// The message alone for what the user can mend; the kind of failure in front of all else.
 std::string error_text(const Status& status) {
-  const bool plain = status.code() == StatusCode::kInvalidArgument ||
-                     status.code() == StatusCode::kUserFunction;
+  const bool plain =
+      status.code() == StatusCode::kInvalidArgument || status.code() == StatusCode::kUserFunction;
   return one_line(plain ? status.message() : status.to_string());
 }
 
@@ -77,8 +76,8 @@ Result<const RegisteredJob*> job_main_pick(const std::string& name) {
   return job;
 }
 
-/// The signals are blocked in every thread and taken here: the first one ends the sources, the second
-/// one the process.
+/// The signals are blocked in every thread and taken here: the first one ends the sources, the
+/// second one the process.
 void watch_signals(JobControl& control, std::string job) {
   sigset_t signals;
   sigemptyset(&signals);

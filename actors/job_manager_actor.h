@@ -1,7 +1,7 @@
 // The dispatcher: takes jobs, gives each a JobMaster, and hands out slots.
 //
-// Never runs user code. It watches masters and TaskManagers: a master that ends without a result is a
-// failed job, a TaskManager that ends takes its slots with it.
+// Never runs user code. It watches masters and TaskManagers: a master that ends without a result is
+// a failed job, a TaskManager that ends takes its slots with it.
 #pragma once
 
 #include <functional>

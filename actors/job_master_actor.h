@@ -1,8 +1,9 @@
-// One job from submission to its end: turns mail into events of JobStateMachine and its actions into
-// mail.
+// One job from submission to its end: turns mail into events of JobStateMachine and its actions
+// into mail.
 //
-// Owns the job's enumerators and the one commit at the end. Blocking work (checks of inputs, commits)
-// runs on I/O threads. Tasks and TaskManagers are monitored, so an end without a word is noticed, too.
+// Owns the job's enumerators and the one commit at the end. Blocking work (checks of inputs,
+// commits) runs on I/O threads. Tasks and TaskManagers are monitored, so an end without a word is
+// noticed, too.
 #pragma once
 
 #include <map>

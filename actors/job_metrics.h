@@ -1,8 +1,8 @@
 // The numbers of one job in one process: metric groups of its operators and the progress of its
 // tasks. Written by tasks, read by the progress display, the summary and later the CLI.
 //
-// Any thread. A task attaches its TaskProgress while it lives and detaches it before it is destroyed;
-// its last values stay. Metric groups live as long as this object.
+// Any thread. A task attaches its TaskProgress while it lives and detaches it before it is
+// destroyed; its last values stay. Metric groups live as long as this object.
 #pragma once
 
 #include <map>

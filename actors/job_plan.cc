@@ -20,8 +20,8 @@ Status check_runtime_mode(const LogicalGraph& graph, const Options& options) {
   if (options.get(options::kRuntimeMode) != "batch") return Status::ok();
   for (const auto& node : graph.nodes()) {
     if (node->kind == NodeKind::kSource && !node->bounded) {
-      return Status::invalid_argument("execution.runtime-mode is batch, but source '" +
-                                      node->name + "' never ends");
+      return Status::invalid_argument("execution.runtime-mode is batch, but source '" + node->name +
+                                      "' never ends");
     }
   }
   return Status::ok();
@@ -39,8 +39,7 @@ ChainingOptions chaining_options(const Options& options, int cores) {
   chaining.default_parallelism = parallelism > 0 ? parallelism : std::max(1, cores);
   chaining.max_parallelism = static_cast<int>(options.get(options::kMaxParallelism));
   if (chaining.max_parallelism > 0 && parallelism == 0) {
-    chaining.default_parallelism =
-        std::min(chaining.default_parallelism, chaining.max_parallelism);
+    chaining.default_parallelism = std::min(chaining.default_parallelism, chaining.max_parallelism);
   }
   chaining.chaining_enabled = options.get(options::kOperatorChaining);
   return chaining;
@@ -95,8 +94,7 @@ TaskSpec make_task_spec(const JobPlan& plan, TaskId id, AttemptId attempt) {
   for (const auto& input : task.inputs) {
     const size_t batch_bytes = batch_bytes_of(plan, plan.graph.task(input.source.task));
     spec.input_channels.push_back(
-        {input.input,
-         credits_for(plan.limits, static_cast<int>(task.inputs.size()), batch_bytes)});
+        {input.input, credits_for(plan.limits, static_cast<int>(task.inputs.size()), batch_bytes)});
   }
   spec.input_count = vertex.input_count;
   spec.is_source = vertex.is_source;

@@ -1,7 +1,7 @@
 // A job ready to be deployed: its graph, the tasks it becomes and what each task needs to start.
 //
-// Immutable after make_job_plan(); shared by JobMaster, TaskManagers and enumerators of the process.
-// Every process that makes the plan from the same graph and options gets the same one.
+// Immutable after make_job_plan(); shared by JobMaster, TaskManagers and enumerators of the
+// process. Every process that makes the plan from the same graph and options gets the same one.
 #pragma once
 
 #include <memory>

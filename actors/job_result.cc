@@ -21,9 +21,9 @@ const char* job_status_name(JobStatus status) {
 std::string JobResult::to_line() const {
   char time[32];
   std::snprintf(time, sizeof time, "%.2f s", seconds);
-  return job + " " + job_status_name(status) + ": " + std::to_string(records_in) +
-         " records in, " + std::to_string(records_out) + " out, " + std::to_string(late) +
-         " late, " + std::to_string(dead_letter) + " dead letters, " + time;
+  return job + " " + job_status_name(status) + ": " + std::to_string(records_in) + " records in, " +
+         std::to_string(records_out) + " out, " + std::to_string(late) + " late, " +
+         std::to_string(dead_letter) + " dead letters, " + time;
 }
 
 std::string JobResult::to_json() const {

@@ -5,10 +5,10 @@
 //                 └───────────┴─────┬─────┴──────────┘          └→ failed
 //                                failing / cancelling → failed / cancelled
 //
-// Invariants: nothing is deployed before inputs were checked; nothing runs before every task is open;
-// nothing is committed before every task has finished; an end state is reached once, and not before
-// every deployed task is gone or given up. Each event is answered by the actions to take, in order.
-// Events that come too late for their phase are ignored, so callers need not know the phase.
+// Invariants: nothing is deployed before inputs were checked; nothing runs before every task is
+// open; nothing is committed before every task has finished; an end state is reached once, and not
+// before every deployed task is gone or given up. Each event is answered by the actions to take, in
+// order. Events that come too late for their phase are ignored, so callers need not know the phase.
 #pragma once
 
 #include <cstddef>
@@ -24,8 +24,8 @@ enum class JobPhase {
   kAllocating,  // Waiting for slots.
   kDeploying,   // Tasks are spawned and opened.
   kRunning,
-  kFinishing,   // All tasks have finished; sinks commit.
-  kFailing,     // Tasks are being cancelled after a failure.
+  kFinishing,  // All tasks have finished; sinks commit.
+  kFailing,    // Tasks are being cancelled after a failure.
   kCancelling,
   kFinished,
   kFailed,
@@ -35,17 +35,17 @@ const char* job_phase_name(JobPhase phase);
 
 enum class JobEventKind {
   kStart,
-  kInputsChecked,    // status
-  kSlotsAllocated,   // status
-  kTaskOpened,       // task
-  kTaskFinished,     // task
-  kTaskFailed,       // task, status: it has ended.
-  kTaskCancelled,    // task: it has ended.
-  kFailed,           // status: something that is no task (an enumerator, a lost TaskManager).
+  kInputsChecked,   // status
+  kSlotsAllocated,  // status
+  kTaskOpened,      // task
+  kTaskFinished,    // task
+  kTaskFailed,      // task, status: it has ended.
+  kTaskCancelled,   // task: it has ended.
+  kFailed,          // status: something that is no task (an enumerator, a lost TaskManager).
   kStopRequested,
   kCancelRequested,
-  kCancelTimedOut,   // Tasks that were told to end did not.
-  kCommitted,        // status
+  kCancelTimedOut,  // Tasks that were told to end did not.
+  kCommitted,       // status
 };
 
 struct JobEvent {
@@ -62,8 +62,8 @@ enum class JobAction {
   kStopSources,
   kCancelTasks,  // All that have not ended; start the cancellation timeout.
   kCommit,
-  kDiscard,      // Remove what sinks wrote but did not commit.
-  kEnd,          // Report the result; the phase is an end state.
+  kDiscard,  // Remove what sinks wrote but did not commit.
+  kEnd,      // Report the result; the phase is an end state.
 };
 
 class JobStateMachine {

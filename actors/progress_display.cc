@@ -19,9 +19,8 @@ std::string short_number(double value) {
 }
 
 std::string percent(int64_t part_ns, int64_t whole_ns) {
-  const double share = whole_ns > 0 ? 100.0 * static_cast<double>(part_ns) /
-                                          static_cast<double>(whole_ns)
-                                    : 0;
+  const double share =
+      whole_ns > 0 ? 100.0 * static_cast<double>(part_ns) / static_cast<double>(whole_ns) : 0;
   char buffer[16];
   std::snprintf(buffer, sizeof buffer, "%3.0f%%", std::clamp(share, 0.0, 100.0));
   return buffer;
@@ -65,9 +64,8 @@ std::vector<std::string> progress_lines(const JobProgress& before, const JobProg
   char time[32];
   std::snprintf(time, sizeof time, "%.1f s", now.seconds);
   std::vector<std::string> lines;
-  lines.push_back(now.job + "  " + time + "  " + std::to_string(now.records_in) +
-                  " records in (" + short_number(rate) + "/s)  " +
-                  std::to_string(now.records_out) + " out");
+  lines.push_back(now.job + "  " + time + "  " + std::to_string(now.records_in) + " records in (" +
+                  short_number(rate) + "/s)  " + std::to_string(now.records_out) + " out");
   size_t name_width = 8;
   for (const auto& vertex : now.vertices) {
     name_width = std::clamp(vertex.name.size(), name_width, kNameWidthMax);

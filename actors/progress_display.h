@@ -12,8 +12,8 @@
 
 namespace sluice {
 
-/// One line for the job and one per chain: rates since `before`, watermark, shares of time. No line is
-/// longer than `width`.
+/// One line for the job and one per chain: rates since `before`, watermark, shares of time. No line
+/// is longer than `width`.
 std::vector<std::string> progress_lines(const JobProgress& before, const JobProgress& now,
                                         size_t width);
 

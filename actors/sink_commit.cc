@@ -62,8 +62,7 @@ SinkCommit::Round SinkCommit::run_round() {
           break;
         case CommitOutcome::kFailedKnown:
           if (round.status.is_ok()) {
-            round.status =
-                Status::io_error("operator " + sink.node->name + ": commit: " + error);
+            round.status = Status::io_error("operator " + sink.node->name + ": commit: " + error);
           }
           break;
       }

@@ -21,9 +21,9 @@ std::vector<SlotPool::JobId> SlotPool::remove_task_manager(TaskManagerId id) {
 
 Result<std::vector<SlotPool::TaskManagerId>> SlotPool::allocate(JobId job, int slots) {
   if (slots > free_slots()) {
-    return Status::resource_exhausted(
-        "the job needs " + std::to_string(slots) + " slots, " + std::to_string(free_slots()) +
-        " of " + std::to_string(total_slots()) + " are free");
+    return Status::resource_exhausted("the job needs " + std::to_string(slots) + " slots, " +
+                                      std::to_string(free_slots()) + " of " +
+                                      std::to_string(total_slots()) + " are free");
   }
   std::vector<TaskManagerId> result;
   while (static_cast<int>(result.size()) < slots) {

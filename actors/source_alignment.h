@@ -1,8 +1,9 @@
-// Watermark alignment (semantics rule 16): sources of one group do not run ahead of the slowest one by
-// more than the group's drift.
+// Watermark alignment (semantics rule 16): sources of one group do not run ahead of the slowest one
+// by more than the group's drift.
 //
-// Plain bookkeeping of the JobMaster: source tasks report their watermark, the limit is the smallest
-// one plus the drift. A finished or idle task reports the MAX watermark and holds nobody back.
+// Plain bookkeeping of the JobMaster: source tasks report their watermark, the limit is the
+// smallest one plus the drift. A finished or idle task reports the MAX watermark and holds nobody
+// back.
 #pragma once
 
 #include <map>

@@ -5,8 +5,9 @@
 
 namespace sluice {
 
-/// Lets any thread wake the task. Many calls before the task looks are one message. Holds the actor,
-/// not the other way round for longer than the task lives, so there is no cycle after on_exit().
+/// Lets any thread wake the task. Many calls before the task looks are one message. Holds the
+/// actor, not the other way round for longer than the task lives, so there is no cycle after
+/// on_exit().
 class TaskActor::Waker {
  public:
   explicit Waker(ActorHandle task) : task_(std::move(task)) {}
@@ -158,8 +159,8 @@ Status TaskActor::close(bool finished) {
     task_->close();
     status = task_->status();
   } catch (...) {
-    status = Status::user_function(display_name_ + ": close failed: " +
-                                   exception_text(std::current_exception()));
+    status = Status::user_function(display_name_ +
+                                   ": close failed: " + exception_text(std::current_exception()));
   }
   task_.reset();
   return status;

@@ -1,8 +1,9 @@
-// One task as an actor: mail becomes calls of operators/task.h, and what the task sends becomes mail.
+// One task as an actor: mail becomes calls of operators/task.h, and what the task sends becomes
+// mail.
 //
 // The data handler only puts an element into its input channel. Work happens in Run, a message to
-// itself of which at most one is in flight: a step of about 50 us, so control mail never waits long.
-// Without work no message is sent at all; timers and other threads post one.
+// itself of which at most one is in flight: a step of about 50 us, so control mail never waits
+// long. Without work no message is sent at all; timers and other threads post one.
 //
 // The task ends by finishing, failing or being cancelled; it then closes its operators, tells the
 // master once, and quits. An exception in a handler is a failure like any other.

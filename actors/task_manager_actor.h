@@ -1,7 +1,7 @@
 // Spawns the tasks it is given and offers slots to run them. One per process.
 //
-// Task actors answer to their JobMaster from then on; the TaskManager only knows what a process has to
-// offer: clock, I/O threads, directories, and whether tasks may have threads of their own.
+// Task actors answer to their JobMaster from then on; the TaskManager only knows what a process has
+// to offer: clock, I/O threads, directories, and whether tasks may have threads of their own.
 #pragma once
 
 #include <memory>

@@ -37,16 +37,19 @@ std::string options_document() {
   std::string text =
       "# Options\n\n"
       "Every setting of the engine. `-D KEY=VALUE` sets one, `--config FILE` many: the file has\n"
-      "`key: value` lines, whole or nested by indentation, and `#` comments. A flag of its own wins\n"
+      "`key: value` lines, whole or nested by indentation, and `#` comments. A flag of its own "
+      "wins\n"
       "over `-D`, which wins over the file; what a job sets in its code wins over all of them.\n"
-      "Durations are `250ms`, `10s`, `5m`, `2h`, `1d`; sizes `64kb`, `1mb`, `2gb` (powers of 1024).\n\n"
-      "This file is printed by `bazel run //tools:print_options`; change `core/options_table.cc`.\n\n"
+      "Durations are `250ms`, `10s`, `5m`, `2h`, `1d`; sizes `64kb`, `1mb`, `2gb` (powers of "
+      "1024).\n\n"
+      "This file is printed by `bazel run //tools:print_options`; change "
+      "`core/options_table.cc`.\n\n"
       "| Option | Default | Values | Meaning |\n"
       "|---|---|---|---|\n";
   for (const auto& spec : option_table()) {
     const std::string standard(spec.default_value);
-    text += "| " + code(spec.key) + " | " + (standard.empty() ? "(none)" : code(standard)) +
-            " | " + options_document_bounds(spec) + " | " + spec.text;
+    text += "| " + code(spec.key) + " | " + (standard.empty() ? "(none)" : code(standard)) + " | " +
+            options_document_bounds(spec) + " | " + spec.text;
     text += spec.needs_restart ? " |\n" : " Takes effect while the job runs. |\n";
   }
   return text;

@@ -17,7 +17,8 @@ using enum OptionType;
 
 constexpr OptionSpec kTable[] = {
     {"execution.batch-rows", kCount, "auto", 0, 1 << 20, "auto", true,
-     "Rows in a batch. `auto` sizes batches by bytes, which is faster; small numbers are for tests: "
+     "Rows in a batch. `auto` sizes batches by bytes, which is faster; small numbers are for "
+     "tests: "
      "results do not depend on it."},
     {"execution.buffer-timeout", kDuration, "10ms", 0, kDayMs, "", true,
      "A batch that is not full leaves after this long at the latest while its task is busy. A task "

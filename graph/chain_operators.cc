@@ -36,10 +36,10 @@ class Chainer {
     bool kept = false;
     bool absorbed = false;
     int parallelism = 1;
-    int consumers = 0;                          // Edges of kept nodes that read from it.
-    const FusedAlternative* fused = nullptr;    // The alternative that is used.
-    std::vector<NodeId> absorbed_nodes;         // First one first.
-    std::vector<const LogicalEdge*> inputs;     // Its own, or the fused alternative's.
+    int consumers = 0;                        // Edges of kept nodes that read from it.
+    const FusedAlternative* fused = nullptr;  // The alternative that is used.
+    std::vector<NodeId> absorbed_nodes;       // First one first.
+    std::vector<const LogicalEdge*> inputs;   // Its own, or the fused alternative's.
 
     /// The node that reads those inputs.
     NodeId reader(NodeId self) const {
@@ -84,8 +84,8 @@ class Chainer {
            (to.max_parallelism == 0 || to.max_parallelism == from.max_parallelism);
   }
 
-  /// The longest alternative whose absorbed nodes nobody else reads. Later nodes choose first, since
-  /// their alternatives reach further back.
+  /// The longest alternative whose absorbed nodes nobody else reads. Later nodes choose first,
+  /// since their alternatives reach further back.
   void absorb_fused_nodes() {
     for (int i = graph_.size() - 1; i >= 0; --i) {
       const LogicalNode& node = graph_.node(NodeId{i});

@@ -1,9 +1,9 @@
 // Logical graph → chained graph: operators that may run in one task are put into one vertex.
 //
-// An edge is chained when it is forward, both ends have the same parallelism and slot sharing group,
-// neither end forbids it, and the reader has no other input edge. Chains are trees: an operator may
-// feed several others of its chain. Inside a chain, functions that the API could fuse at compile
-// time run as one operator (LogicalNode::fused), unless something reads between them.
+// An edge is chained when it is forward, both ends have the same parallelism and slot sharing
+// group, neither end forbids it, and the reader has no other input edge. Chains are trees: an
+// operator may feed several others of its chain. Inside a chain, functions that the API could fuse
+// at compile time run as one operator (LogicalNode::fused), unless something reads between them.
 //
 // Pure functions of the logical graph; the same in every process that has the same graph.
 #pragma once
@@ -84,9 +84,7 @@ struct ChainedGraph {
   /// Nodes that lead to no sink; they do not run.
   std::vector<NodeId> pruned;
 
-  const ChainedVertex& vertex(VertexId id) const {
-    return vertices[static_cast<size_t>(id.value)];
-  }
+  const ChainedVertex& vertex(VertexId id) const { return vertices[static_cast<size_t>(id.value)]; }
   int task_count() const;
   /// Slots needed: for each slot sharing group its largest parallelism.
   int slot_count() const;

@@ -16,8 +16,7 @@ SubtaskRange targets_of(Partitioning partitioning, int from_subtask, int from_pa
   if (partitioning == Partitioning::kForward) return {from_subtask, from_subtask};
   if (partitioning != Partitioning::kRescale) return {0, to_parallelism - 1};
   if (from_parallelism >= to_parallelism) {
-    const auto target =
-        static_cast<int>(int64_t{from_subtask} * to_parallelism / from_parallelism);
+    const auto target = static_cast<int>(int64_t{from_subtask} * to_parallelism / from_parallelism);
     return {target, target};
   }
   return {group_start(from_subtask, from_parallelism, to_parallelism),

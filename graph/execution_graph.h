@@ -1,9 +1,9 @@
 // Chained graph → execution graph: one task per vertex and subtask, and the channels between them.
 //
-// A channel is an ordered pair (output channel of the sender, input channel of the receiver). Output
-// channels of a task are numbered edge by edge in the order of the sender's edges, targets rising;
-// input channels are numbered input by input, then edge by edge, senders rising. Both ends are
-// computed from the graph alone, so every process agrees on the numbers.
+// A channel is an ordered pair (output channel of the sender, input channel of the receiver).
+// Output channels of a task are numbered edge by edge in the order of the sender's edges, targets
+// rising; input channels are numbered input by input, then edge by edge, senders rising. Both ends
+// are computed from the graph alone, so every process agrees on the numbers.
 #pragma once
 
 #include <string>

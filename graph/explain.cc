@@ -82,8 +82,8 @@ std::string explain_text(const ChainedGraph& graph) {
 }
 
 std::string explain_json(const ChainedGraph& graph) {
-  std::string json = "{\"fingerprint\":" + quoted(hex(graph_fingerprint(graph))) +
-                     ",\"vertices\":[";
+  std::string json =
+      "{\"fingerprint\":" + quoted(hex(graph_fingerprint(graph))) + ",\"vertices\":[";
   for (const auto& vertex : graph.vertices) {
     if (vertex.id.value > 0) json += ",";
     json += "{\"id\":" + std::to_string(vertex.id.value) + ",\"name\":" + quoted(vertex.name) +
@@ -115,13 +115,14 @@ std::string explain_json(const ChainedGraph& graph) {
 std::string explain_dot(const ChainedGraph& graph) {
   std::string dot = "digraph job {\n  rankdir=LR;\n  node [shape=box];\n";
   for (const auto& vertex : graph.vertices) {
-    dot += "  v" + std::to_string(vertex.id.value) + " [label=" +
-           quoted(vertex.name + "\nx " + std::to_string(vertex.parallelism)) + "];\n";
+    dot += "  v" + std::to_string(vertex.id.value) +
+           " [label=" + quoted(vertex.name + "\nx " + std::to_string(vertex.parallelism)) + "];\n";
   }
   for (const auto& edge : graph.edges) {
-    dot += "  v" + std::to_string(edge.from.value) + " -> v" + std::to_string(edge.to.value) +
-           " [label=" + quoted(partitioning_name(edge.partitioning) +
-                               side_output_text(graph, edge)) + "];\n";
+    dot +=
+        "  v" + std::to_string(edge.from.value) + " -> v" + std::to_string(edge.to.value) +
+        " [label=" + quoted(partitioning_name(edge.partitioning) + side_output_text(graph, edge)) +
+        "];\n";
   }
   return dot + "}\n";
 }

@@ -1,8 +1,8 @@
 // Whole jobs on real threads: what run_embedded() promises.
-#include <doctest/doctest.h>
-
 #include <algorithm>
 #include <thread>
+
+#include <doctest/doctest.h>
 
 #include "actors/cluster_client.h"
 #include "tests/support/toy_job.h"

@@ -1,8 +1,9 @@
-// Jobs of real actors under chosen interleavings. A failure names its seed; the same seed replays it.
-#include <doctest/doctest.h>
-
+// Jobs of real actors under chosen interleavings. A failure names its seed; the same seed replays
+// it.
 #include <algorithm>
 #include <set>
+
+#include <doctest/doctest.h>
 
 #include "tests/support/caf_world.h"
 #include "tests/support/toy_job.h"

@@ -3,18 +3,19 @@
 //
 // Rules learnt the hard way (see docs/testing.md): CAF's own run() is neither fair nor does it end
 // while a timer renews itself, so steps are made here one by one; timers fire in small ticks of the
-// virtual clock; before the system is torn down every actor is told to end and the queue is drained.
+// virtual clock; before the system is torn down every actor is told to end and the queue is
+// drained.
 #pragma once
 
-#include <doctest/doctest.h>
-
-#include <caf/scheduler/test_coordinator.hpp>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <caf/scheduler/test_coordinator.hpp>
+#include <doctest/doctest.h>
 
 #include "actors/io_runner.h"
 #include "actors/job_manager_actor.h"

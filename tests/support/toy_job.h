@@ -1,5 +1,5 @@
-// A small job of hand-made parts for tests of the runtime: numbers → add one → hash exchange → add one
-// → sink. Each part can be told to fail or to be slow, and counts what happens to it.
+// A small job of hand-made parts for tests of the runtime: numbers → add one → hash exchange → add
+// one → sink. Each part can be told to fail or to be slow, and counts what happens to it.
 #pragma once
 
 #include <atomic>

@@ -7,13 +7,12 @@ namespace sluice {
 namespace {
 
 TEST_CASE("job flags: the engine's are taken, the job's are left in order") {
-  const JobFlags flags =
-      parse_job_flags({"--input", "a.csv", "-p", "3", "--window=1h", "-D",
-                       "execution.batch-rows=7", "--verbose", "-D", "state.backend=rocksdb",
-                       "--summary", "json", "--offset", "-5"});
+  const JobFlags flags = parse_job_flags(
+      {"--input", "a.csv", "-p", "3", "--window=1h", "-D", "execution.batch-rows=7", "--verbose",
+       "-D", "state.backend=rocksdb", "--summary", "json", "--offset", "-5"});
   REQUIRE_MESSAGE(flags.status.is_ok(), flags.status.to_string());
-  CHECK(flags.job_words == std::vector<std::string>{"--input", "a.csv", "--window=1h",
-                                                    "--verbose", "--offset", "-5"});
+  CHECK(flags.job_words ==
+        std::vector<std::string>{"--input", "a.csv", "--window=1h", "--verbose", "--offset", "-5"});
   CHECK(flags.options.get(options::kParallelism) == 3);
   CHECK(flags.options.get(options::kBatchRows) == 7);
   CHECK(flags.options.get(options::kStateBackend) == "rocksdb");

@@ -1,9 +1,9 @@
 // The plain parts around the actors: slots, commits, I/O threads, alignment, plans, texts.
-#include <doctest/doctest.h>
-
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+
+#include <doctest/doctest.h>
 
 #include "actors/io_runner.h"
 #include "actors/job_metrics.h"
@@ -171,8 +171,8 @@ TEST_CASE("job plan: batch mode refuses sources that never end") {
   options.put(options::kRuntimeMode, std::string("batch"));
   ToyOptions toy;
   toy.numbers = -1;
-  const auto plan = make_job_plan(make_toy_graph(toy, std::make_shared<ToyRecord>()), "toy",
-                                  options, 2);
+  const auto plan =
+      make_job_plan(make_toy_graph(toy, std::make_shared<ToyRecord>()), "toy", options, 2);
   REQUIRE_FALSE(plan.is_ok());
   CHECK(plan.status().message().find("'numbers' never ends") != std::string::npos);
 }
@@ -198,7 +198,8 @@ TEST_CASE("job metrics: live and last numbers, accumulators, main sinks only") {
   metrics.groups_of(source)[0]->counter("records_in").add(10);
   metrics.groups_of(source)[0]->counter("dead_letter").add(2);
   metrics.groups_of({place.vertex, 0})[static_cast<size_t>(place.stage)]
-      ->counter("records_out").add(99);
+      ->counter("records_out")
+      .add(99);
   metrics.groups_of(sink)[1]->counter("records_out").add(7);
   metrics.groups_of(sink)[0]->counter("late").add(1);
   metrics.groups_of(sink)[0]->counter("accumulator.bids").add(4);

@@ -1,8 +1,8 @@
 #include "actors/job_state_machine.h"
 
-#include <doctest/doctest.h>
-
 #include <set>
+
+#include <doctest/doctest.h>
 
 #include "core/random.h"
 

@@ -1,10 +1,10 @@
 #include "core/options.h"
 
-#include <doctest/doctest.h>
-
 #include <algorithm>
 #include <fstream>
 #include <sstream>
+
+#include <doctest/doctest.h>
 
 #include "core/options_document.h"
 #include "core/options_file.h"
@@ -161,8 +161,7 @@ TEST_CASE("options file: errors name file and line") {
   CHECK(refusal(read_options("\nparallelism: 2\n", "a.yaml", options)).find("a.yaml:2: ") == 0);
   CHECK(refusal(read_options("just words\n", "a.yaml", options)) ==
         "a.yaml:1: expected 'key: value'");
-  CHECK(refusal(read_options("- item\n", "a.yaml", options)) ==
-        "a.yaml:1: expected 'key: value'");
+  CHECK(refusal(read_options("- item\n", "a.yaml", options)) == "a.yaml:1: expected 'key: value'");
   CHECK(refusal(read_options("\tx: 1\n", "a.yaml", options)) == "a.yaml:1: indent with spaces");
   CHECK(read_options_file("no-such-file.yaml", options).code() == StatusCode::kNotFound);
 }

@@ -1,8 +1,8 @@
 #include "graph/execution_graph.h"
 
-#include <doctest/doctest.h>
-
 #include <set>
+
+#include <doctest/doctest.h>
 
 #include "graph/place_tasks.h"
 #include "graph/regions.h"
@@ -97,8 +97,8 @@ TEST_CASE("execution graph: input channels are numbered input by input") {
   F f;
   auto& a = f.source("a");
   auto& b = f.source("b");
-  auto& join = f.add("join", {F::from(a, Partitioning::kHash, 0, 1),
-                              F::from(b, Partitioning::kHash, 0, 0)});
+  auto& join =
+      f.add("join", {F::from(a, Partitioning::kHash, 0, 1), F::from(b, Partitioning::kHash, 0, 0)});
   f.sink("out", {F::from(join)});
   const auto graph = plan(f, 2);
   check_consistent(graph);

@@ -58,7 +58,7 @@ BANNED = (
     ("random", r"(?<![\w.>])(?:std::)?s?rand\s*\(|\brandom_device\b|\bmt19937(?:_64)?\b",
      ("core/random.cc", "core/random.h"), "take a Random by constructor (core/random.h)"),
     ("new", r"\bnew\s+[A-Za-z_:]|(?<!operator )\bdelete\s+[A-Za-z_:*(]|\bdelete\s*\[",
-     ("core/arena",), "make_unique, a container, or placement into an arena"),
+     ("core/arena", "state/api/"), "make_unique, a container, or placement into an arena"),
     ("detached", r"\bspawn\w*\s*<[^;()]*\bdetached\b|\bcaf::detached\b", ("actors/spawn_task.cc",),
      "only actors/spawn_task.cc starts actors with a thread of their own"),
     ("assert", r"(?<![\w:])assert\s*\(", (), "SLUICE_CHECK stays on in release (core/check.h)"),
@@ -83,8 +83,9 @@ _CODE_NOISE = re.compile(
 _PREPROCESSOR = re.compile(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", re.MULTILINE)
 _FUNCTION_HEAD = re.compile(
     r"\)\s*(?:const|noexcept|override|final|mutable|&|\s|requires\b[^;{}]*|->[^;{}]*|:\s[^;{}]*)*$")
-# A private constructor keeps make_unique out, and a counted object ends itself; both are owned.
-_OWNED_AT_ONCE = re.compile(r"(?:Ref|_ptr)(?:<[^;]*>)?[({]\s*new\b|\bdelete this;")
+# A private constructor keeps make_unique out: what is handed to an owner's constructor at once is owned,
+# a counted object ends itself, and a function's static that is never destroyed is not lost.
+_OWNED_AT_ONCE = re.compile(r"[\w>][({]\s*new\b|\bdelete this;|\bstatic\b[^;]*= \*new\b")
 _INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 _ALLOW = re.compile(r"tidy:allow\(([\w-]+)\):\s*\S")
 
@@ -159,12 +160,15 @@ def check_source_includes(path, lines, report):
 
 def check_source_calls(path, code, report):
     rules = BANNED + (HEADER_BANNED if path.endswith(".h") else ())
+    previous = ""
     for number, line in enumerate(code.split("\n"), 1):
+        # An owner's constructor may begin on the line before.
+        joined, previous = previous.strip()[-1:] + line.strip(), line
         for rule, pattern, places, instead in rules:
             if places and path.startswith(places):
                 continue
             if re.search(pattern, line):
-                if rule == "new" and _OWNED_AT_ONCE.search(line):
+                if rule == "new" and (_OWNED_AT_ONCE.search(line) or joined.startswith("(new")):
                     continue
                 report(number, rule, instead)
 
@@ -282,7 +286,8 @@ def check_built(sources, read_build, findings):
         build = read_build(folder)
         if build is None:
             continue
-        if f'"{inside}"' not in build and "glob(" not in build:
+        if not any(f'"{name}"' in build for name in (inside, os.path.splitext(inside)[0])) \
+                and "glob(" not in build:
             findings.error(path, 1, "dead-file", f"not named in {os.path.join(folder, 'BUILD')}")
 
 
@@ -300,7 +305,9 @@ def check_files(paths, read):
     def read_build(folder):
         if folder not in builds:
             name = f"{folder}/BUILD" if folder else "BUILD"
-            builds[folder] = read(name) if name in known else None
+            # Lists of names stand in .bzl files beside it.
+            lists = [p for p in known if p.endswith(".bzl") and os.path.dirname(p) == folder]
+            builds[folder] = "".join(map(read, [name] + lists)) if name in known else None
         return builds[folder]
 
     sources = []

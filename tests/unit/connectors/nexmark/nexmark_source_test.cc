@@ -12,7 +12,7 @@ namespace {
 
 // Readers driven by hand, with the enumerator beside them.
 struct Readers {
-  explicit Readers(const NexmarkOptions& options, int parallelism) : source(options) {
+  explicit Readers(const NexmarkOptions& options, int parallelism) : source(nexmark_events(options)) {
     enumerator = source.create_enumerator();
     REQUIRE(enumerator->open(parallelism).is_ok());
     context.clock = &clock;
@@ -145,8 +145,8 @@ TEST_CASE("nexmark_source: a rate gives events out when they are due") {
 TEST_CASE("nexmark_source: a stream bounded by time ends then") {
   NexmarkOptions options;
   options.run_for = Duration(50);
-  CHECK(NexmarkSource(options).is_bounded());
-  CHECK_FALSE(NexmarkSource(NexmarkOptions{}).is_bounded());
+  CHECK(nexmark_events(options).is_bounded());
+  CHECK_FALSE(nexmark_events(NexmarkOptions{}).is_bounded());
   Readers readers(options, 1);
   std::vector<Event> events;
   for (int round = 0; round < 20; ++round) CHECK(readers.poll(0, 100, events));
@@ -159,8 +159,8 @@ TEST_CASE("nexmark_source: a stream bounded by time ends then") {
 }
 
 TEST_CASE("nexmark_source: a damaged split is refused") {
-  NexmarkReader reader{NexmarkOptions{}};
-  CHECK(reader.add_split({"1/4", "short"}).code() == StatusCode::kCorruption);
+  const auto reader = nexmark_events(NexmarkOptions{}).create_reader();
+  CHECK(reader->add_split({"1/4", "short"}).code() == StatusCode::kCorruption);
 }
 
 }  // namespace

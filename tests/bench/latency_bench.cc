@@ -56,7 +56,7 @@ void measure(int64_t rate, int64_t seconds) {
   StreamEnvironment env;
   env.set_parallelism(1);
   const auto make = [](int64_t i) { return Tick{system_clock().steady_ns(), i & 1023}; };
-  env.from_source(GeneratorSource<Tick>(make).count(rate * seconds).rows_per_second(rate))
+  env.from_source(generate({.count = rate * seconds, .rows_per_second = rate}, make))
       .key_by(&Tick::key)
       .sink_to(LatencySink(latency.get()));
   const auto result = env.execute("latency");

@@ -178,8 +178,8 @@ bool Arguments::parse_bool(std::string_view name, std::string_view text) {
 Duration Arguments::parse_duration_flag(std::string_view name, std::string_view text) {
   const auto value = parse_duration(text);
   if (!value) {
-    refuse(name, "must be a duration like 500ms, 10s, 5m, 2h or 1d, not '" + std::string(text) +
-                     "'");
+    refuse(name,
+           "must be a duration like 500ms, 10s, 5m, 2h or 1d, not '" + std::string(text) + "'");
   }
   return *value;
 }

@@ -10,10 +10,10 @@
 //
 // Each call declares a flag and returns its value, so a job's flags and their texts stand in one
 // place. On the command line: `--name value`, `--name=value`; a bool flag stands alone or takes
-// true/false. What is wrong (a required flag that is missing, text that does not parse, a value out of
-// bounds) leaves the builder by ArgumentError, which build_job() turns into one line and exit status 2.
-// With --help the builder runs with defaults only, to learn the declarations: a flag that is declared
-// only under a condition is listed only when the defaults fulfil it.
+// true/false. What is wrong (a required flag that is missing, text that does not parse, a value out
+// of bounds) leaves the builder by ArgumentError, which build_job() turns into one line and exit
+// status 2. With --help the builder runs with defaults only, to learn the declarations: a flag that
+// is declared only under a condition is listed only when the defaults fulfil it.
 //
 // Owned by the job's entry point; used by one thread.
 #pragma once
@@ -112,8 +112,8 @@ class Arguments {
   Status check_unknown() const;
   /// The words given to parse().
   const std::vector<std::string>& words() const { return words_; }
-  /// The same flags for a pass that only collects declarations: values are defaults or, for required
-  /// flags, harmless placeholders, and require() lets everything pass.
+  /// The same flags for a pass that only collects declarations: values are defaults or, for
+  /// required flags, harmless placeholders, and require() lets everything pass.
   Arguments for_description() const;
 
  private:
@@ -231,9 +231,9 @@ T Arguments::parse_value(std::string_view name, const Given& given) {
     } else if constexpr (std::is_floating_point_v<T>) {
       return static_cast<T>(parse_real(name, *given.value));
     } else if constexpr (std::is_integral_v<T>) {
-      return static_cast<T>(parse_integer(
-          name, *given.value, static_cast<int64_t>(std::numeric_limits<T>::min()),
-          static_cast<uint64_t>(std::numeric_limits<T>::max())));
+      return static_cast<T>(parse_integer(name, *given.value,
+                                          static_cast<int64_t>(std::numeric_limits<T>::min()),
+                                          static_cast<uint64_t>(std::numeric_limits<T>::max())));
     } else {
       return *given.value;
     }

@@ -12,9 +12,9 @@
 //   stream.async_map(on_io_threads([db](const Order& order) { return db->customer_of(order); }));
 //
 // Watermarks and barriers keep their place among the results in both orders, and records in flight
-// are part of a checkpoint (semantics rule 44). An operation that fails for the last time, or has no
-// result in time, ends the job, unless the function has a member `timeout(record, AsyncResult<U>)`
-// that completes the result in another way.
+// are part of a checkpoint (semantics rule 44). An operation that fails for the last time, or has
+// no result in time, ends the job, unless the function has a member `timeout(record,
+// AsyncResult<U>)` that completes the result in another way.
 #pragma once
 
 #include <functional>
@@ -58,19 +58,19 @@ struct AsyncFunctionResult<DeducedType, F, T> {
   using Type = void;
 };
 template <class F, class T>
-  requires requires { typename F::template ResultOf<T>; }
+requires requires { typename F::template ResultOf<T>; }
 struct AsyncFunctionResult<DeducedType, F, T> {
   static constexpr bool kKnown = true;
   using Type = typename F::template ResultOf<T>;
 };
 template <class F, class T>
-  requires requires { typename AsyncParameter<decltype(&F::operator())>::Type; }
+requires requires { typename AsyncParameter<decltype(&F::operator())>::Type; }
 struct AsyncFunctionResult<DeducedType, F, T> {
   static constexpr bool kKnown = true;
   using Type = typename AsyncParameter<decltype(&F::operator())>::Type;
 };
 template <class F, class T>
-  requires requires { typename AsyncParameter<F>::Type; }
+requires requires { typename AsyncParameter<F>::Type; }
 struct AsyncFunctionResult<DeducedType, F, T> {
   static constexpr bool kKnown = true;
   using Type = typename AsyncParameter<F>::Type;
@@ -104,7 +104,7 @@ class IoThreadFunction {
 
   template <class T>
   void operator()(const T& record, AsyncResult<ResultOf<T>> result) const {
-    TextArenaRef texts(new TextArena());
+    TextArenaRef texts = TextArenaRef(new TextArena());
     T copy = record;
     move_texts_to(copy, *texts);
     io_->run([function = function_, copy = std::move(copy), texts, result] {
@@ -147,10 +147,11 @@ template <class T>
 template <class U, class F>
 auto DataStream<T>::async_map(F function, AsyncOptions options) const {
   using Known = detail::AsyncFunctionResult<U, F, T>;
-  static_assert(Known::kKnown,
-                "Sluice: the results of this asynchronous function are unknown. It is "
-                "f(const Record&, AsyncResult<U>) with U written out, or on_io_threads(f), or names "
-                "its results: async_map<U>(f).");
+  static_assert(
+      Known::kKnown,
+      "Sluice: the results of this asynchronous function are unknown. It is "
+      "f(const Record&, AsyncResult<U>) with U written out, or on_io_threads(f), or names "
+      "its results: async_map<U>(f).");
   if constexpr (Known::kKnown) {
     using Out = typename Known::Type;
     static_assert(std::is_invocable_v<F&, const T&, AsyncResult<Out>>,

@@ -1,7 +1,7 @@
 // Sources inside the program: the elements of a vector, and functions of a range of numbers.
 //
-// Both are bounded and replayable: a split is a range of positions, its state the next position, so a
-// job that starts again from a checkpoint goes on exactly after the last record it has seen.
+// Both are bounded and replayable: a split is a range of positions, its state the next position, so
+// a job that starts again from a checkpoint goes on exactly after the last record it has seen.
 #pragma once
 
 #include <algorithm>
@@ -121,7 +121,7 @@ class CollectionSource final : public Source<T> {
  private:
   struct Content {
     std::vector<T> elements;
-    TextArenaRef texts{new TextArena()};
+    TextArenaRef texts = TextArenaRef(new TextArena());
   };
   std::shared_ptr<Content> content_;
 };

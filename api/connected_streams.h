@@ -22,8 +22,8 @@ namespace detail {
 
 /// Adds an operator that reads `first` as input 0 and `second` as input 1.
 template <class U, class A, class B>
-DataStream<U> connect_two(const DataStream<A>& first, const DataStream<B>& second,
-                          std::string name, OperatorFactory factory, bool keyed) {
+DataStream<U> connect_two(const DataStream<A>& first, const DataStream<B>& second, std::string name,
+                          OperatorFactory factory, bool keyed) {
   SLUICE_REQUIRE_RECORD(U);
   if (first.shared_plan() != second.shared_plan()) {
     first.plan().fail(
@@ -31,8 +31,8 @@ DataStream<U> connect_two(const DataStream<A>& first, const DataStream<B>& secon
   }
   StreamEdges edges = first.edges();
   for (auto& edge : edges_into(second.edges(), 1)) edges.push_back(std::move(edge));
-  const NodeId id = first.plan().add_operator(std::move(name), std::move(edges),
-                                              std::move(factory), 2);
+  const NodeId id =
+      first.plan().add_operator(std::move(name), std::move(edges), std::move(factory), 2);
   first.plan().graph().node(id).keyed = keyed;
   return DataStream<U>(first.shared_plan(), id);
 }
@@ -206,11 +206,10 @@ class KeyedBroadcastConnectedStream {
         F, (KeyedBroadcastProcessFunction<K, A, B, typename F::Output>),
         "KeyedBroadcastProcessFunction<Key, Record, BroadcastRecord, Result>");
     using U = typename F::Output;
-    return detail::connect_two<U>(
-        stream_, broadcast_.stream(), "keyed_broadcast_process",
-        make_keyed_broadcast_process_operator<K, A, B, U>(std::move(function), key_,
-                                                          broadcast_.states()),
-        true);
+    return detail::connect_two<U>(stream_, broadcast_.stream(), "keyed_broadcast_process",
+                                  make_keyed_broadcast_process_operator<K, A, B, U>(
+                                      std::move(function), key_, broadcast_.states()),
+                                  true);
   }
 
  private:
@@ -243,10 +242,11 @@ auto DataStream<T>::connect(const BroadcastStream<B>& broadcast) const {
 }
 
 template <class T>
-template <class... K, class... V>
-  requires(sizeof...(K) > 0)
-BroadcastStream<T> DataStream<T>::broadcast(const MapStateDescriptor<K, V>&... states) const {
-  return BroadcastStream<T>(broadcast(), {BroadcastStateSpec::of(states)...});
+template <class K, class V, class... More>
+BroadcastStream<T> DataStream<T>::broadcast(const MapStateDescriptor<K, V>& state,
+                                            const More&... more) const {
+  return BroadcastStream<T>(broadcast(),
+                            {BroadcastStateSpec::of(state), BroadcastStateSpec::of(more)...});
 }
 
 }  // namespace sluice

@@ -1,14 +1,15 @@
 // DataStream<T>: the records of type T that leave an operator.
 //
 // A cheap handle into the job's plan; every call adds an operator (or an edge) and gives the stream
-// that comes out of it. Functions are copied into every parallel instance, so they hold no references
-// to what the builder owns. A function with `open(RuntimeContext&)` or `close()` members has them
-// called before its first and after its last record.
+// that comes out of it. Functions are copied into every parallel instance, so they hold no
+// references to what the builder owns. A function with `open(RuntimeContext&)` or `close()` members
+// has them called before its first and after its last record.
 //
 // Texts: a Text field of a record is valid during the call of the function that receives it and in
 // the records it returns; what is kept for longer is copied with `.str()`.
 #pragma once
 
+#include <concepts>
 #include <memory>
 #include <string>
 #include <tuple>
@@ -73,7 +74,7 @@ class DataStream : public NodeSettings<DataStream<T>> {
   DataStream(std::shared_ptr<JobDraft> plan, StreamEdges edges)
       : plan_(std::move(plan)), edges_(std::move(edges)) {}
 
-  // -- one record at a time ------------------------------------------------------------------------
+  // -- one record at a time --
 
   /// One record for each: `stream.map([](const Flight& f) { return f.delay_min; })`.
   template <class F>
@@ -102,11 +103,10 @@ class DataStream : public NodeSettings<DataStream<T>> {
   /// count as one split, so the order in which they arrive from several senders shows.
   DataStream assign_timestamps_and_watermarks(WatermarkStrategy<T> strategy) const;
 
-  // -- many streams --------------------------------------------------------------------------------
+  // -- many streams --
 
   /// The records of this and the other streams, in no particular order between them.
-  template <class... Others>
-    requires(std::is_base_of_v<DataStream<T>, Others> && ...)
+  template <std::derived_from<DataStream<T>>... Others>
   DataStream union_with(const Others&... others) const;
 
   /// This and another stream, of any type, for functions that see both.
@@ -126,9 +126,8 @@ class DataStream : public NodeSettings<DataStream<T>> {
   ///
   ///   const MapStateDescriptor<Text, Rule> kRules{"rules"};
   ///   flights.key_by(...).connect(rules.broadcast(kRules)).process(ApplyRules{})
-  template <class... K, class... V>
-    requires(sizeof...(K) > 0)
-  BroadcastStream<T> broadcast(const MapStateDescriptor<K, V>&... states) const;
+  template <class K, class V, class... More>
+  BroadcastStream<T> broadcast(const MapStateDescriptor<K, V>& state, const More&... more) const;
   /// The records that the operator before sent to `tag` (from a process or window function).
   template <class U>
   DataStream<U> get_side_output(const OutputTag<U>& tag) const;
@@ -141,13 +140,13 @@ class DataStream : public NodeSettings<DataStream<T>> {
   /// records itself.
   DataStream<DeadLetter> dead_letters() const;
 
-  // -- windows -------------------------------------------------------------------------------------
+  // -- windows --
 
   /// Windows over all records together, in one subtask; functions get the key 0.
   template <class Assigner>
   auto window_all(Assigner assigner) const;
 
-  // -- partitioning --------------------------------------------------------------------------------
+  // -- partitioning --
 
   /// Groups by key: all records of a key go to the same subtask.
   ///
@@ -171,14 +170,14 @@ class DataStream : public NodeSettings<DataStream<T>> {
   template <class PartitionFn, class KeyFn>
   DataStream partition_custom(PartitionFn partition, KeyFn key) const;
 
-  // -- the end -------------------------------------------------------------------------------------
+  // -- the end --
 
   /// Writes every record to `sink`: a Sink<T> by value or shared_ptr, or a description such as
   /// csv_files(directory) that makes the sink for this stream's record type.
   template <class S>
   DataStreamSink sink_to(S sink) const;
-  /// Prints every record to standard output, with `prefix` and, when there are several subtasks, the
-  /// number of the subtask in front. For looking, not for keeping.
+  /// Prints every record to standard output, with `prefix` and, when there are several subtasks,
+  /// the number of the subtask in front. For looking, not for keeping.
   DataStreamSink print(std::string prefix = "") const {
     return sink_to(PrintSink<T>(std::move(prefix)));
   }
@@ -186,7 +185,7 @@ class DataStream : public NodeSettings<DataStream<T>> {
   /// "api/execute.h". For tests and small results: everything is held in memory.
   Result<std::vector<T>> execute_and_collect(std::string job_name = "collect") const;
 
-  // -- for the API's own parts ---------------------------------------------------------------------
+  // -- for the API's own parts --
 
   JobDraft& plan() const { return *plan_; }
   const std::shared_ptr<JobDraft>& shared_plan() const { return plan_; }
@@ -264,8 +263,7 @@ DataStream<DeadLetter> DataStream<T>::dead_letters() const {
 }
 
 template <class T>
-template <class... Others>
-  requires(std::is_base_of_v<DataStream<T>, Others> && ...)
+template <std::derived_from<DataStream<T>>... Others>
 DataStream<T> DataStream<T>::union_with(const Others&... others) const {
   StreamEdges edges = edges_;
   const auto append = [&](const DataStream& other) {

@@ -47,7 +47,8 @@ StreamEnvironment& StreamEnvironment::set_option(std::string_view key, std::stri
 
 DataStream<int64_t> StreamEnvironment::from_sequence(int64_t first, int64_t last) {
   const auto identity = [](int64_t number) { return number; };
-  return from_source(SequenceSource<int64_t, decltype(identity)>(first, last, identity, "sequence"));
+  return from_source(
+      SequenceSource<int64_t, decltype(identity)>(first, last, identity, "sequence"));
 }
 
 }  // namespace sluice

@@ -39,7 +39,7 @@ class StreamEnvironment {
  public:
   StreamEnvironment() : plan_(std::make_shared<JobDraft>()) {}
 
-  // -- settings ------------------------------------------------------------------------------------
+  // -- settings --
 
   /// Parallel instances of every operator that does not say otherwise; without it one per core.
   StreamEnvironment& set_parallelism(int parallelism);
@@ -54,7 +54,7 @@ class StreamEnvironment {
   StreamEnvironment& set_option(std::string_view key, std::string_view value);
   Options& options() { return plan_->options(); }
 
-  // -- sources -------------------------------------------------------------------------------------
+  // -- sources --
 
   /// Reads `source` (a Source<T> by value or shared_ptr). The strategy says how records get their
   /// times and the stream its watermarks.
@@ -77,15 +77,14 @@ class StreamEnvironment {
   DataStream<int64_t> from_sequence(int64_t first, int64_t last);
   /// make(0) .. make(count - 1), computed by all subtasks: a pure function of the number.
   template <class F>
-  DataStream<MapResult<F, int64_t>> generator(
-      int64_t count, F make,
-      WatermarkStrategy<MapResult<F, int64_t>> strategy =
-          WatermarkStrategy<MapResult<F, int64_t>>::none());
+  DataStream<MapResult<F, int64_t>> generator(int64_t count, F make,
+                                              WatermarkStrategy<MapResult<F, int64_t>> strategy =
+                                                  WatermarkStrategy<MapResult<F, int64_t>>::none());
 
-  // -- running -------------------------------------------------------------------------------------
+  // -- running --
 
-  /// Runs the job in this process to its end. A mistake in the job itself is the Status; what became
-  /// of the run, failures included, is in the JobResult. Needs "api/execute.h".
+  /// Runs the job in this process to its end. A mistake in the job itself is the Status; what
+  /// became of the run, failures included, is in the JobResult. Needs "api/execute.h".
   Result<JobResult> execute(std::string name = "job");
   /// The first mistake made while building.
   const Status& status() const { return plan_->status(); }

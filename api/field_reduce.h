@@ -3,8 +3,8 @@
 //   orders.key_by(&Order::customer).sum(&Order::price)       // running sum per customer
 //   numbers.key_by(...).window(...).max()                     // streams of plain numbers
 //
-// As in Flink: sum, min and max change the one field and keep the others of the first record; min_by
-// and max_by give the whole record that has the extreme, the first one of several.
+// As in Flink: sum, min and max change the one field and keep the others of the first record;
+// min_by and max_by give the whole record that has the extreme, the first one of several.
 #pragma once
 
 #include <functional>

@@ -1,7 +1,7 @@
 // What types and functions the API takes, with messages an author can act on.
 //
-// Each check is a constant that a static_assert beside the public call uses, so the first lines of a
-// compile error say what is wrong in the author's words.
+// Each check is a constant that a static_assert beside the public call uses, so the first lines of
+// a compile error say what is wrong in the author's words.
 #pragma once
 
 #include <functional>
@@ -27,7 +27,8 @@ constexpr bool is_record_type() {
   } else if constexpr (kIsTuple<T>) {
     return []<size_t... I>(std::index_sequence<I...>) {
       return (true && ... && is_record_type<std::tuple_element_t<I, T>>());
-    }(std::make_index_sequence<std::tuple_size_v<T>>());
+    }
+    (std::make_index_sequence<std::tuple_size_v<T>>());
   } else if constexpr (DescribedRecord<T>) {
     bool all = true;
     for_each_field_type<T>([&]<class Field>(const char*) { all = all && is_record_type<Field>(); });
@@ -39,20 +40,20 @@ constexpr bool is_record_type() {
 
 }  // namespace detail
 
-/// Types that may flow through a stream: SLUICE_RECORDs, the field types they are made of, and types
-/// with a Codec of their own.
+/// Types that may flow through a stream: SLUICE_RECORDs, the field types they are made of, and
+/// types with a Codec of their own.
 template <class T>
 inline constexpr bool kIsRecord =
-    std::is_object_v<T> && std::copy_constructible<T> && detail::is_record_type<T>();
+    std::is_object_v<T>&& std::copy_constructible<T>&& detail::is_record_type<T>();
 
 /// Types that may be a key.
 template <class T>
 inline constexpr bool kIsKey = StableHashable<T>;
 
-#define SLUICE_REQUIRE_RECORD(Type)                                                               \
-  static_assert(::sluice::kIsRecord<Type>,                                                        \
-                "Sluice: this type cannot flow through a stream. Declare its fields with "        \
-                "SLUICE_RECORD(Type, field, ...) in the type's namespace, or specialise "         \
+#define SLUICE_REQUIRE_RECORD(Type)                                                        \
+  static_assert(::sluice::kIsRecord<Type>,                                                 \
+                "Sluice: this type cannot flow through a stream. Declare its fields with " \
+                "SLUICE_RECORD(Type, field, ...) in the type's namespace, or specialise "  \
                 "sluice::Codec<Type>; every field must be such a type, too.")
 
 #define SLUICE_REQUIRE_KEY(Type)                                                                  \
@@ -62,12 +63,13 @@ inline constexpr bool kIsKey = StableHashable<T>;
                 "SLUICE_RECORD of them, and is comparable with ==.")
 
 /// `Base` in parentheses, because its template arguments have commas.
-#define SLUICE_REQUIRE_PROCESS_FUNCTION(F, Base, text)                                            \
-  static_assert(requires { typename F::Output; },                                                 \
-                "Sluice: this is no process function: derive it from " text ".");                 \
-  static_assert(::sluice::detail::kDerivesFrom<F, void Base>,                                     \
-                "Sluice: the process function has other types than the stream: derive it from "   \
-                text ".")
+#define SLUICE_REQUIRE_PROCESS_FUNCTION(F, Base, text)                  \
+  static_assert(                                                        \
+      requires { typename F::Output; },                                 \
+      "Sluice: this is no process function: derive it from " text "."); \
+  static_assert(                                                        \
+      ::sluice::detail::kDerivesFrom<F, void Base>,                     \
+      "Sluice: the process function has other types than the stream: derive it from " text ".")
 
 namespace detail {
 
@@ -105,10 +107,14 @@ struct CollectorParameter<R (*)(In, Collector<U>&)> {
   using Type = U;
 };
 template <class F>
-concept NamesCollector = requires { typename CollectorParameter<F>::Type; };
+concept NamesCollector = requires {
+  typename CollectorParameter<F>::Type;
+};
 template <class F>
-concept CallNamesCollector = requires { &F::operator(); } &&
-                             NamesCollector<decltype(&F::operator())>;
+concept CallNamesCollector = requires {
+  &F::operator();
+}
+&&NamesCollector<decltype(&F::operator())>;
 
 /// A flat_map function's results when it says nothing else.
 template <class F, class T>
@@ -117,29 +123,28 @@ struct FlatMapDeduced {
   using Type = void;
 };
 template <class F, class T>
-  requires CallNamesCollector<F>
+requires CallNamesCollector<F>
 struct FlatMapDeduced<F, T> {
   static constexpr bool kKnown = true;
   using Type = typename CollectorParameter<decltype(&F::operator())>::Type;
 };
 template <class F, class T>
-  requires NamesCollector<F>
+requires NamesCollector<F>
 struct FlatMapDeduced<F, T> {
   static constexpr bool kKnown = true;
   using Type = typename CollectorParameter<F>::Type;
 };
 template <class F, class T>
-concept ReturnsOptional =
-    std::is_invocable_v<F&, const T&> &&
+concept ReturnsOptional = std::is_invocable_v<F&, const T&> &&
     kIsOptionalResult<std::remove_cvref_t<std::invoke_result_t<F&, const T&>>>;
 template <class F, class T>
 concept ReturnsRange = std::is_invocable_v<F&, const T&> &&
-                       std::ranges::input_range<std::invoke_result_t<F&, const T&>>;
+    std::ranges::input_range<std::invoke_result_t<F&, const T&>>;
 template <class F, class T>
 concept ReturnsResults = ReturnsOptional<F, T> || ReturnsRange<F, T>;
 
 template <class F, class T>
-  requires ReturnsResults<F, T>
+requires ReturnsResults<F, T>
 struct FlatMapDeduced<F, T> {
   static constexpr bool kKnown = true;
   using Type = typename ResultValue<std::invoke_result_t<F&, const T&>>::Type;
@@ -150,7 +155,7 @@ struct FlatMapStageOf {
   using Type = CollectingStage<In, Out, F>;
 };
 template <class In, class Out, class F>
-  requires ReturnsResults<F, In>
+requires ReturnsResults<F, In>
 struct FlatMapStageOf<In, Out, F> {
   using Type = std::conditional_t<kIsEagerResult<std::invoke_result_t<F&, const In&>>,
                                   EagerRangeStage<In, Out, F>, LazyRangeStage<In, Out, F>>;
@@ -193,7 +198,8 @@ concept AnySink = requires(const typename detail::Pointee<S>::Type* sink) {
   detail::sink_record_of(sink);
 };
 template <class S, class T>
-concept SinkOf = std::is_base_of_v<Sink<T>, typename detail::Pointee<S>::Type>;
+concept SinkOf = std::is_base_of_v < Sink<T>,
+typename detail::Pointee<S>::Type > ;
 /// A description that makes the sink for whatever record type the stream carries:
 /// `std::shared_ptr<const Sink<T>> make_sink<T>() const`.
 template <class S, class T>

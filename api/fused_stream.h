@@ -1,8 +1,9 @@
 // The stream behind adjacent map, filter and flat_map calls, and those calls themselves.
 //
-// Each call adds an operator of its own to the graph, and, when the one before it was such a call too,
-// the alternative of running both (and those before) in one loop compiled as a whole. The graph takes
-// the longest alternative that nothing separates: another consumer, another parallelism, a new chain.
+// Each call adds an operator of its own to the graph, and, when the one before it was such a call
+// too, the alternative of running both (and those before) in one loop compiled as a whole. The
+// graph takes the longest alternative that nothing separates: another consumer, another
+// parallelism, a new chain.
 //
 //   source ── map ── filter ── map ── sink        as written
 //   source ── [map filter map] ── sink            as run
@@ -52,10 +53,11 @@ template <class T, class U, class F>
 auto make_flat_map_stage(F function) {
   constexpr bool kNamed = !std::is_same_v<U, DeducedType>;
   using Deduced = FlatMapDeduced<F, T>;
-  static_assert(kNamed || Deduced::kKnown,
-                "Sluice: the flat_map function must be f(record, Collector<U>&) with U written out, "
-                "or f(record) returning a container, optional or Generator; a generic lambda names "
-                "its results: flat_map<U>(f).");
+  static_assert(
+      kNamed || Deduced::kKnown,
+      "Sluice: the flat_map function must be f(record, Collector<U>&) with U written out, "
+      "or f(record) returning a container, optional or Generator; a generic lambda names "
+      "its results: flat_map<U>(f).");
   if constexpr (kNamed || Deduced::kKnown) {
     using Out = std::conditional_t<kNamed, U, typename Deduced::Type>;
     static_assert(ReturnsResults<F, T> || std::is_invocable_v<F&, const T&, Collector<Out>&>,

@@ -46,8 +46,8 @@ class JobDraft {
   Status status_;
 };
 
-/// The edges through which a stream's records leave, ready to enter input 0 of the next node. Several
-/// when streams were united.
+/// The edges through which a stream's records leave, ready to enter input 0 of the next node.
+/// Several when streams were united.
 using StreamEdges = std::vector<LogicalEdge>;
 
 inline StreamEdges edges_into(StreamEdges edges, int input) {

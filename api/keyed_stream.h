@@ -26,9 +26,10 @@ class KeyedStream : public DataStream<T>, public FieldReductions<KeyedStream<K, 
   KeyedStream(std::shared_ptr<JobDraft> plan, StreamEdges edges, KeyFn key)
       : DataStream<T>(std::move(plan), std::move(edges)), key_(std::move(key)) {}
 
-  // -- one result for each record ------------------------------------------------------------------
+  // -- one result for each record --
 
-  /// The reduction so far of the record's key: `reduce([](const T& a, const T& b) { return ...; })`.
+  /// The reduction so far of the record's key: `reduce([](const T& a, const T& b) { return ...;
+  /// })`.
   template <class F>
   DataStream<T> reduce(F function) const {
     return reduce_field("reduce", std::move(function));
@@ -52,15 +53,16 @@ class KeyedStream : public DataStream<T>, public FieldReductions<KeyedStream<K, 
   /// A KeyedProcessFunction: state and timers per key.
   template <class F>
   auto process(F function) const {
-    SLUICE_REQUIRE_PROCESS_FUNCTION(F, (KeyedProcessFunction<K, T, typename F::Output>),
-                                    "KeyedProcessFunction<Key, Record, Result> of this stream's key "
-                                    "and record type");
+    SLUICE_REQUIRE_PROCESS_FUNCTION(
+        F, (KeyedProcessFunction<K, T, typename F::Output>),
+        "KeyedProcessFunction<Key, Record, Result> of this stream's key "
+        "and record type");
     using Out = typename F::Output;
-    return transform_keyed<Out>(
-        "process", make_keyed_process_operator<K, T, Out>(std::move(function), key_));
+    return transform_keyed<Out>("process",
+                                make_keyed_process_operator<K, T, Out>(std::move(function), key_));
   }
 
-  // -- with another stream -------------------------------------------------------------------------
+  // -- with another stream --
 
   /// Two streams with the same type of key, for a KeyedCoProcessFunction.
   template <class T2, class KeyFn2>
@@ -76,7 +78,7 @@ class KeyedStream : public DataStream<T>, public FieldReductions<KeyedStream<K, 
     return KeyedBroadcastConnectedStream<K, T, B, KeyFn>(*this, broadcast, key_);
   }
 
-  // -- windows -------------------------------------------------------------------------------------
+  // -- windows --
 
   /// Cuts the records of each key into windows (operators/window_assigner.h).
   template <WindowAssigner Assigner>

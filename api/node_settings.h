@@ -64,9 +64,10 @@ class NodeSettings {
   template <class Change>
   Self change(Change&& apply) const {
     if (self().node().value < 0) {
-      self().plan().fail(Status::invalid_argument(
-          "a name, uid or parallelism was set on a union of streams, which is no operator; set it on "
-          "the operators before or after it"));
+      self().plan().fail(
+          Status::invalid_argument("a name, uid or parallelism was set on a union of streams, "
+                                   "which is no operator; set it on "
+                                   "the operators before or after it"));
     } else {
       apply(self().plan().graph().node(self().node()));
     }

@@ -1,7 +1,7 @@
 // Prints records to standard output, one a line, as they come: for looking at a stream.
 //
-// Whole lines are written with one call per batch, so lines of several subtasks do not mix. What was
-// printed is not taken back when the job fails.
+// Whole lines are written with one call per batch, so lines of several subtasks do not mix. What
+// was printed is not taken back when the job fails.
 #pragma once
 
 #include <cerrno>

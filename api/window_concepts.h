@@ -39,20 +39,22 @@ struct WindowResult<DeducedType, Fn> {
   using Type = void;
 };
 template <class Fn>
-  requires requires { typename Fn::Output; }
+requires requires { typename Fn::Output; }
 struct WindowResult<DeducedType, Fn> {
   static constexpr bool kKnown = true;
   using Type = typename Fn::Output;
 };
 template <class Fn>
-  requires(!requires { typename Fn::Output; } &&
-           requires { typename FourthCollector<decltype(&Fn::operator())>::Type; })
-struct WindowResult<DeducedType, Fn> {
+requires(
+    !requires { typename Fn::Output; } &&
+    requires {
+      typename FourthCollector<decltype(&Fn::operator())>::Type;
+    }) struct WindowResult<DeducedType, Fn> {
   static constexpr bool kKnown = true;
   using Type = typename FourthCollector<decltype(&Fn::operator())>::Type;
 };
 template <class Fn>
-  requires requires { typename FourthCollector<Fn>::Type; }
+requires requires { typename FourthCollector<Fn>::Type; }
 struct WindowResult<DeducedType, Fn> {
   static constexpr bool kKnown = true;
   using Type = typename FourthCollector<Fn>::Type;
@@ -60,21 +62,21 @@ struct WindowResult<DeducedType, Fn> {
 
 }  // namespace detail
 
-#define SLUICE_REQUIRE_AGGREGATE(Aggregate, Record)                                               \
-  static_assert(::sluice::AggregateFunction<Aggregate, Record>,                                   \
-                "Sluice: not an aggregate function for this record type. It needs "               \
-                "create_accumulator(), add(record, accumulator) and get_result(accumulator); "    \
+#define SLUICE_REQUIRE_AGGREGATE(Aggregate, Record)                                            \
+  static_assert(::sluice::AggregateFunction<Aggregate, Record>,                                \
+                "Sluice: not an aggregate function for this record type. It needs "            \
+                "create_accumulator(), add(record, accumulator) and get_result(accumulator); " \
                 "merge(accumulator, accumulator) for session windows.")
 
-#define SLUICE_REQUIRE_MERGEABLE(Aggregate, Assigner)                                             \
-  static_assert(!Assigner::kIsMerging || ::sluice::kCanMerge<Aggregate>,                          \
-                "Sluice: session windows merge, so the aggregate needs "                          \
+#define SLUICE_REQUIRE_MERGEABLE(Aggregate, Assigner)                    \
+  static_assert(!Assigner::kIsMerging || ::sluice::kCanMerge<Aggregate>, \
+                "Sluice: session windows merge, so the aggregate needs " \
                 "merge(accumulator, accumulator).")
 
-#define SLUICE_REQUIRE_WINDOW_RESULT(Named, Fn)                                                   \
-  static_assert(::sluice::detail::WindowResult<Named, Fn>::kKnown,                                \
-                "Sluice: the results of this window function are unknown. Derive it from "        \
-                "ProcessWindowFunction, write out Collector<U>& as its fourth parameter, or "     \
+#define SLUICE_REQUIRE_WINDOW_RESULT(Named, Fn)                                               \
+  static_assert(::sluice::detail::WindowResult<Named, Fn>::kKnown,                            \
+                "Sluice: the results of this window function are unknown. Derive it from "    \
+                "ProcessWindowFunction, write out Collector<U>& as its fourth parameter, or " \
                 "name the type: process<U>(function).")
 
 }  // namespace sluice

@@ -6,8 +6,8 @@
 //       .side_output_late_data(kLate)
 //       .aggregate(DelayStatistics{}, AddWindow{});
 //
-// Results carry the window's last millisecond as their timestamp. Functions, aggregates, triggers and
-// evictors are values, copied into every parallel instance.
+// Results carry the window's last millisecond as their timestamp. Functions, aggregates, triggers
+// and evictors are values, copied into every parallel instance.
 #pragma once
 
 #include <utility>
@@ -21,8 +21,7 @@
 namespace sluice {
 
 template <class K, class T, class KeyFn, WindowAssigner Assigner,
-          class Trigger = DefaultTriggerOf<Assigner>,
-          class Evictor = NoEvictor>
+          class Trigger = DefaultTriggerOf<Assigner>, class Evictor = NoEvictor>
 class WindowedStream
     : public FieldReductions<WindowedStream<K, T, KeyFn, Assigner, Trigger, Evictor>, T> {
  public:
@@ -45,8 +44,8 @@ class WindowedStream
   /// Which elements leave a window before or after its function runs. Windows keep their elements.
   template <class Other>
   auto evictor(Other other) const {
-    return WindowedStream<K, T, KeyFn, Assigner, Trigger, Other>(
-        input_, key_, spec_, trigger_, std::move(other), parallelism_);
+    return WindowedStream<K, T, KeyFn, Assigner, Trigger, Other>(input_, key_, spec_, trigger_,
+                                                                 std::move(other), parallelism_);
   }
   /// Event-time windows stay this much longer and fire again for each element that comes late.
   WindowedStream allowed_lateness(Duration lateness) const {
@@ -80,8 +79,8 @@ class WindowedStream
   /// An AggregateFunction (operators/aggregate_function.h): windows hold an accumulator only.
   template <class Agg>
   auto aggregate(Agg function) const;
-  /// The same, and a window function (key, context or window, elements, Collector<U>&) that gets the
-  /// one result as its element: to add the key and the window to it.
+  /// The same, and a window function (key, context or window, elements, Collector<U>&) that gets
+  /// the one result as its element: to add the key and the window to it.
   template <class U = DeducedType, class Agg, class Fn>
   auto aggregate(Agg function, Fn window_function) const;
   /// A function over all elements of the window: a ProcessWindowFunction or a lambda

@@ -1,16 +1,17 @@
 // AsyncOperator: runs a function whose results come later, many records at a time.
 //
 // Records and watermarks stand in one queue in the order in which they came. Ordered: results leave
-// from the head only. Unordered: any finished record before the first watermark may leave. Either way
-// a watermark leaves after the results of all records before it and before those of records after it,
-// and a barrier finds the unfinished records in the queue, which is the operator's state: they are
-// asked for again after a restore (semantics rule 44).
+// from the head only. Unordered: any finished record before the first watermark may leave. Either
+// way a watermark leaves after the results of all records before it and before those of records
+// after it, and a barrier finds the unfinished records in the queue, which is the operator's state:
+// they are asked for again after a restore (semantics rule 44).
 //
-//   queue:  [r1 done] [r2 running] [r3 done] [w=100] [r4 done]     unordered: r1, r3 may leave, r4 not
+//   queue:  [r1 done] [r2 running] [r3 done] [w=100] [r4 done]     unordered: r1, r3 may leave, r4
+//   not
 //
-// With `capacity` records in flight the operator takes no more input (kAwait). Completions come from
-// any thread by the mailbox; everything else runs on the task's thread. A record waiting in the queue
-// holds the batch it stands in.
+// With `capacity` records in flight the operator takes no more input (kAwait). Completions come
+// from any thread by the mailbox; everything else runs on the task's thread. A record waiting in
+// the queue holds the batch it stands in.
 #pragma once
 
 #include <list>
@@ -84,9 +85,9 @@ class AsyncOperator final : public OperatorWithOutput<Out> {
   using Queue = std::list<Entry>;
 
   static constexpr bool kHasTimeout =
-      requires(F& function, const In& record, AsyncResult<Out> result) {
-        function.timeout(record, result);
-      };
+      requires(F & function, const In& record, AsyncResult<Out> result) {
+    function.timeout(record, result);
+  };
 
   int64_t now_ms() const { return context_->clock->wall_ms(); }
   void enqueue(const BatchPtr& batch, uint32_t row, EventTime time, RowKind kind);
@@ -203,8 +204,8 @@ void AsyncOperator<In, Out, F>::enqueue(const BatchPtr& batch, uint32_t row, Eve
   entry.kind = kind;
   entry.attempt = 0;
   entry.done = false;
-  entry.deadline_ms = options_.timeout.count() == 0 ? Operator::kNoTimer
-                                                    : now_ms() + options_.timeout.count();
+  entry.deadline_ms =
+      options_.timeout.count() == 0 ? Operator::kNoTimer : now_ms() + options_.timeout.count();
   ++in_flight_;
   start_attempt(entry);
 }
@@ -288,8 +289,7 @@ void AsyncOperator<In, Out, F>::give_up(Entry& entry) {
     entry.deadline_ms = Operator::kNoTimer;
     std::erase_if(retries_, [&](const auto& due) { return due.second.first == &entry; });
     ++entry.attempt;
-    function_.timeout(entry.record(),
-                      AsyncResult<Out>(mailbox_, &entry, entry.id, entry.attempt));
+    function_.timeout(entry.record(), AsyncResult<Out>(mailbox_, &entry, entry.id, entry.attempt));
   } else {
     throw OperatorFailure(Status::deadline_exceeded(
         "an asynchronous operation had no result within " + to_text(options_.timeout)));

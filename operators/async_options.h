@@ -38,9 +38,9 @@ struct AsyncRetry {
   /// How long to wait after attempt `attempt` (1, 2, ...) failed.
   Duration delay_after(int attempt) const {
     double wait = static_cast<double>(delay.count());
-    for (int i = 1; i < attempt && wait < static_cast<double>(delay_max.count()); ++i) wait *= factor;
-    return Duration(
-        static_cast<int64_t>(std::min(wait, static_cast<double>(delay_max.count()))));
+    for (int i = 1; i < attempt && wait < static_cast<double>(delay_max.count()); ++i)
+      wait *= factor;
+    return Duration(static_cast<int64_t>(std::min(wait, static_cast<double>(delay_max.count()))));
   }
 
   int attempts_max = 1;

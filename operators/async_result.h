@@ -4,8 +4,8 @@
 //     client->lookup(order.customer.str(), [result](Customer c) { result.complete(c); });
 //   }, {.capacity = 200, .timeout = 5s});
 //
-// A handle that may be copied and completed from any thread, once; later calls do nothing, and so do
-// calls after the operator has given up or ended. When the last copy goes without a result the
+// A handle that may be copied and completed from any thread, once; later calls do nothing, and so
+// do calls after the operator has given up or ended. When the last copy goes without a result the
 // operation counts as failed, so nothing hangs. Texts of the values are copied by complete().
 #pragma once
 

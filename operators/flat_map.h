@@ -5,8 +5,8 @@
 //   f(record) -> container of U    std::vector, std::optional, std::array, ...;
 //   f(record) -> Generator<U>      or any view: the results are made when there is room for them.
 // The first two have all results of a record at once, so an output may overshoot its limit by the
-// results of one record. The third stops between any two results: it is what a record with a million
-// results wants.
+// results of one record. The third stops between any two results: it is what a record with a
+// million results wants.
 #pragma once
 
 #include <functional>
@@ -31,16 +31,16 @@ inline constexpr bool kIsOptionalResult<std::optional<T>> = true;
 
 /// Whether all values exist when the function returns.
 template <class R>
-inline constexpr bool kIsEagerResult =
-    kIsOptionalResult<std::remove_cvref_t<R>> ||
-    (std::ranges::sized_range<R> && !std::ranges::view<std::remove_cvref_t<R>>);
+inline constexpr bool kIsEagerResult = kIsOptionalResult<std::remove_cvref_t<R>> ||
+                                       (std::ranges::sized_range<R> &&
+                                        !std::ranges::view<std::remove_cvref_t<R>>);
 
 template <class R>
 struct ResultValue {
   using Type = std::remove_cvref_t<std::ranges::range_reference_t<R>>;
 };
 template <class R>
-  requires kIsOptionalResult<std::remove_cvref_t<R>>
+requires kIsOptionalResult<std::remove_cvref_t<R>>
 struct ResultValue<R> {
   using Type = typename std::remove_cvref_t<R>::value_type;
 };
@@ -68,7 +68,8 @@ struct CollectingStage {
     if (!results->has_output()) return;
     StreamBatch taken = results->take();
     auto& rows = batch_cast<Out>(*taken.batch);
-    for (uint32_t row = 0; row < rows.rows(); ++row) next(rows[row], rows.time(row), rows.kind(row));
+    for (uint32_t row = 0; row < rows.rows(); ++row)
+      next(rows[row], rows.time(row), rows.kind(row));
     results->recycle(std::move(taken.batch));
   }
 

@@ -1,17 +1,18 @@
 // FusedOperator: one or several map, filter and flat_map stages run in one loop over the batch.
 //
-//   row ─ stage 0 ─ stage 1 ─ ... ─ stage n-1 ─ output       (all calls inlined, no batch in between)
+//   row ─ stage 0 ─ stage 1 ─ ... ─ stage n-1 ─ output       (all calls inlined, no batch in
+//   between)
 //
-// With one stage it is the plain map, filter or flat_map operator; api/ also makes one for each run of
-// adjacent stages and leaves it to the graph to choose (graph/logical_graph.h FusedAlternative).
+// With one stage it is the plain map, filter or flat_map operator; api/ also makes one for each run
+// of adjacent stages and leaves it to the graph to choose (graph/logical_graph.h FusedAlternative).
 //
-// Invariants: a mark leaves after the results of the rows before it and before those of the rows after
-// it, whatever the batch size. Pipelines of filters thin out a batch that nobody else holds in place and
-// hand it on whole; a map writes its result straight into the next batch, because changing a record in
-// place costs more (the copy of a record that was just written field by field stalls on store
-// forwarding: measured 7 ns against 3 ns for 64 bytes). A stage that is lazy keeps its place
-// between two results when the output is full; an eager flat_map must not come before a lazy one in
-// the same pipeline (kFusable says so).
+// Invariants: a mark leaves after the results of the rows before it and before those of the rows
+// after it, whatever the batch size. Pipelines of filters thin out a batch that nobody else holds
+// in place and hand it on whole; a map writes its result straight into the next batch, because
+// changing a record in place costs more (the copy of a record that was just written field by field
+// stalls on store forwarding: measured 7 ns against 3 ns for 64 bytes). A stage that is lazy keeps
+// its place between two results when the output is full; an eager flat_map must not come before a
+// lazy one in the same pipeline (kFusable says so).
 #pragma once
 
 #include <optional>
@@ -101,7 +102,7 @@ class FusedOperator final : public OperatorWithOutput<PipelineOutput<Stages...>>
   // Rows between two looks at the bytes of texts in the output.
   static constexpr uint32_t kTextChunk = 64;
 
-  // -- in place ------------------------------------------------------------------------------------
+  // -- in place --
 
   void process_in_place(StreamBatch& in) {
     auto& batch = batch_cast<Out>(*in.batch);
@@ -131,7 +132,7 @@ class FusedOperator final : public OperatorWithOutput<PipelineOutput<Stages...>>
     for (const Mark& mark : marks) this->sides_.mark(mark.watermark);
   }
 
-  // -- row by row into the output -------------------------------------------------------------------
+  // -- row by row into the output --
 
   Progress process_by_row(StreamBatch& in, Cursor& cursor) {
     const auto& batch = batch_cast<In>(*in.batch);
@@ -150,7 +151,8 @@ class FusedOperator final : public OperatorWithOutput<PipelineOutput<Stages...>>
       emit_marks(in.marks, cursor, cursor.row);
       if (cursor.row == batch.rows()) return Progress::kDone;
       if (this->out_.is_full()) return Progress::kOutputFull;
-      const uint32_t stop = cursor.mark < in.marks.size() ? in.marks[cursor.mark].row : batch.rows();
+      const uint32_t stop =
+          cursor.mark < in.marks.size() ? in.marks[cursor.mark].row : batch.rows();
       if (!run_rows(batch, cursor, stop)) return Progress::kOutputFull;
     }
   }
@@ -247,9 +249,10 @@ class FusedOperator final : public OperatorWithOutput<PipelineOutput<Stages...>>
     }
   }
 
-  // -- stages --------------------------------------------------------------------------------------
+  // -- stages --
 
-  /// Gives `value` to stage I; false when a lazy stage from I on stopped because the output is full.
+  /// Gives `value` to stage I; false when a lazy stage from I on stopped because the output is
+  /// full.
   template <size_t I, class Value, class Sink>
   [[gnu::always_inline]] bool push(Value&& value, EventTime time, RowKind kind, const Sink& sink) {
     if constexpr (I == kStages) {
@@ -269,7 +272,8 @@ class FusedOperator final : public OperatorWithOutput<PipelineOutput<Stages...>>
       } else if constexpr (Stage::kShape == StageShape::kLazy) {
         stage.start(value, time, kind, I == 0);
         return drain_stage<I>(sink);
-      } else if constexpr (I + 1 == kStages && requires { stage.run_to(this->out_, value, time); }) {
+      } else if constexpr (I + 1 == kStages &&
+                           requires { stage.run_to(this->out_, value, time); }) {
         stage.run_to(this->out_, value, time);
         return true;
       } else {
@@ -298,17 +302,17 @@ class FusedOperator final : public OperatorWithOutput<PipelineOutput<Stages...>>
     stage.finish();
     return true;
   }
-  /// Goes on where the last call stopped, the last stage first; false when the output is full again.
-  bool resume_stages() {
-    return resume_stage<kStages>(EmitResult{this});
-  }
+  /// Goes on where the last call stopped, the last stage first; false when the output is full
+  /// again.
+  bool resume_stages() { return resume_stage<kStages>(EmitResult{this}); }
   template <size_t Below, class Sink>
   bool resume_stage(const Sink& sink) {
     if constexpr (Below == 0) {
       return true;
     } else {
       if constexpr (StageAt<Below - 1>::kShape == StageShape::kLazy) {
-        if (std::get<Below - 1>(stages_).is_pending() && !drain_stage<Below - 1>(sink)) return false;
+        if (std::get<Below - 1>(stages_).is_pending() && !drain_stage<Below - 1>(sink))
+          return false;
       }
       return resume_stage<Below - 1>(sink);
     }

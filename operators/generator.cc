@@ -6,8 +6,8 @@ namespace sluice::detail {
 
 namespace {
 
-/// Frames of one size that wait for their next use. Generators of one flat_map are equally large and
-/// few live at a time, so one size class with a few slots serves nearly every call.
+/// Frames of one size that wait for their next use. Generators of one flat_map are equally large
+/// and few live at a time, so one size class with a few slots serves nearly every call.
 class FrameCache {
  public:
   static constexpr int kFramesMax = 4;

@@ -9,8 +9,8 @@
 // valid until the generator is destroyed. A Text made inside the body is valid until the next
 // co_yield; what must live longer is a std::string.
 //
-// Move-only; one thread at a time. Frames are recycled per thread, so a generator per record costs no
-// heap allocation in the steady state.
+// Move-only; one thread at a time. Frames are recycled per thread, so a generator per record costs
+// no heap allocation in the steady state.
 #pragma once
 
 #include <coroutine>

@@ -1,9 +1,9 @@
 // What a rich user function gets in open(): who it is, and its metrics.
 //
-// A rich function is any functor with `void open(RuntimeContext&)` (and, if it likes, `void close()`);
-// the operator that runs it detects the members at compile time and calls them once per instance,
-// before the first record and after the last, on the task's thread. The context lives as long as the
-// operator; metrics obtained from it may be kept until close().
+// A rich function is any functor with `void open(RuntimeContext&)` (and, if it likes, `void
+// close()`); the operator that runs it detects the members at compile time and calls them once per
+// instance, before the first record and after the last, on the task's thread. The context lives as
+// long as the operator; metrics obtained from it may be kept until close().
 #pragma once
 
 #include <string>
@@ -87,9 +87,13 @@ class RuntimeContext {
 };
 
 template <class F>
-concept HasOpen = requires(F& function, RuntimeContext& context) { function.open(context); };
+concept HasOpen = requires(F& function, RuntimeContext& context) {
+  function.open(context);
+};
 template <class F>
-concept HasClose = requires(F& function) { function.close(); };
+concept HasClose = requires(F& function) {
+  function.close();
+};
 
 /// Calls function.open(context) when there is such a member.
 template <class F>

@@ -1,8 +1,8 @@
 // Gives records new times and the stream new watermarks in the middle of a job.
 //
 // The strategy sees the records of this subtask in order of arrival, as one split. Watermarks from
-// above are dropped, except the MAX watermark at the end of the input, as in Flink. Times are set in
-// place when nobody else holds the batch.
+// above are dropped, except the MAX watermark at the end of the input, as in Flink. Times are set
+// in place when nobody else holds the batch.
 #pragma once
 
 #include <memory>

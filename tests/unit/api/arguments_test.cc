@@ -71,8 +71,9 @@ SLUICE_JOB(counting) {
   const auto window = args.duration("window", 1h, "how long", at_least(Duration(1)));
   args.require(window <= 24h, "--window must not be longer than a day");
   args.flag("verbose", "say more");
-  env.from_elements<int64_t>({1, 2}).map([](int64_t n) { return n; }).set_parallelism(
-      args.get<int>("maps", 1, "subtasks of map"));
+  env.from_elements<int64_t>({1, 2})
+      .map([](int64_t n) { return n; })
+      .set_parallelism(args.get<int>("maps", 1, "subtasks of map"));
 }
 
 SLUICE_JOB(throwing) { throw std::runtime_error("on purpose"); }

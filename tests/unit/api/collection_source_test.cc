@@ -1,9 +1,9 @@
 #include "api/collection_source.h"
 
-#include <doctest/doctest.h>
-
 #include <limits>
 #include <vector>
+
+#include <doctest/doctest.h>
 
 namespace sluice {
 namespace {

@@ -1,13 +1,13 @@
 // Jobs written with the API, run to their end as actors of this process.
 #include "api/execute.h"
 
-#include <doctest/doctest.h>
-
 #include <algorithm>
 #include <map>
 #include <numeric>
 #include <string>
 #include <vector>
+
+#include <doctest/doctest.h>
 
 namespace sluice {
 namespace {
@@ -67,7 +67,9 @@ TEST_CASE("execute: fused functions give what the same functions give one by one
     return env.from_sequence(1, 1000)
         .map([](int64_t n) { return n * 3; })
         .filter([](int64_t n) { return n % 2 == 0; })
-        .flat_map([](int64_t n) { return std::vector<int64_t>{n, n + 1}; })
+        .flat_map([](int64_t n) {
+          return std::vector<int64_t>{n, n + 1};
+        })
         .map([](int64_t n) { return n - 1; });
   });
   CHECK(results.size() == 1000);
@@ -105,12 +107,10 @@ TEST_CASE("execute: windows per key do not depend on parallelism or batch size")
     return env.generator(700, make_order, in_order_within(10s))
         .key_by(&Order::customer)
         .window(TumblingEventTimeWindows::of(10s))
-        .aggregate(CountOrders{},
-                   [](const Text& customer, const TimeWindow& window,
-                      std::span<const Total> totals, Collector<Total>& out) {
-                     out.collect({customer, EventTime{window.end}, totals[0].orders,
-                                  totals[0].price});
-                   });
+        .aggregate(CountOrders{}, [](const Text& customer, const TimeWindow& window,
+                                     std::span<const Total> totals, Collector<Total>& out) {
+          out.collect({customer, EventTime{window.end}, totals[0].orders, totals[0].price});
+        });
   });
   int64_t orders = 0;
   for (const Total& total : totals) orders += total.orders;
@@ -234,12 +234,85 @@ TEST_CASE("execute: connected and united streams bring the records of both") {
   const auto results = same_everywhere([](StreamEnvironment& env) {
     const auto numbers = env.from_sequence(1, 5);
     const auto texts = env.from_elements<Text>({"10", "20"});
-    const auto parsed =
-        numbers.connect(texts).map([](int64_t n) { return n; },
-                                   [](const Text& text) { return int64_t{text.data()[0]}; });
+    const auto parsed = numbers.connect(texts).map(
+        [](int64_t n) { return n; }, [](const Text& text) { return int64_t{text.data()[0]}; });
     return parsed.union_with(numbers);
   });
   CHECK(results == std::vector<int64_t>{1, 1, 2, 2, 3, 3, 4, 4, 5, 5, '1', '2'});
+}
+
+struct Payment {
+  int64_t order = 0;
+  int64_t amount = 0;
+  EventTime time;
+};
+SLUICE_RECORD(Payment, order, amount, time);
+
+Payment make_payment(int64_t n) { return {n % 50, n, EventTime{n * 100}}; }
+WatermarkStrategy<Payment> payments_in_order() {
+  return WatermarkStrategy<Payment>::monotonous().with_timestamp(&Payment::time);
+}
+/// All pairs of the orders and payments below for which `fits` holds, as order id · 1000 + amount.
+template <class Fits>
+std::vector<int64_t> pairs(Fits&& fits) {
+  std::vector<int64_t> all;
+  for (int64_t o = 0; o < 50; ++o) {
+    for (int64_t p = 0; p < 200; ++p) {
+      const Order order = make_order(o);
+      const Payment payment = make_payment(p);
+      if (payment.order == order.id && fits(order, payment)) all.push_back(o * 1000 + p);
+    }
+  }
+  return all;
+}
+
+TEST_CASE("execute: a window join gives every pair of one key and window") {
+  const auto results = same_everywhere([](StreamEnvironment& env) {
+    return env.generator(50, make_order, in_order_within(10s))
+        .join(env.generator(200, make_payment, payments_in_order()))
+        .where(&Order::id)
+        .equal_to(&Payment::order)
+        .window(TumblingEventTimeWindows::of(5s))
+        .apply([](const Order& o, const Payment& p) { return o.id * 1000 + p.amount; });
+  });
+  CHECK(results == pairs([](const Order& o, const Payment& p) {
+          return o.time.ms / 5000 == p.time.ms / 5000;
+        }));
+}
+
+TEST_CASE("semantics rule 43: an interval join pairs records whose times are near each other") {
+  const auto results = same_everywhere([](StreamEnvironment& env) {
+    return env.generator(50, make_order, in_order_within(10s))
+        .key_by(&Order::id)
+        .interval_join(
+            env.generator(200, make_payment, payments_in_order()).key_by(&Payment::order))
+        .between(-100ms, 5100ms)
+        .upper_bound_exclusive()
+        .process([](const Order& o, const Payment& p) { return o.id * 1000 + p.amount; });
+  });
+  CHECK(results == pairs([](const Order& o, const Payment& p) {
+          return p.time - o.time >= -100ms && p.time - o.time < 5100ms;
+        }));
+}
+
+TEST_CASE("execute: co_group hands over both sides, also when one is empty") {
+  const auto results = same_everywhere([](StreamEnvironment& env) {
+    return env.generator(50, make_order, in_order_within(10s))
+        .co_group(env.generator(200, make_payment, payments_in_order()))
+        .where(&Order::id)
+        .equal_to(&Payment::order)
+        .window(TumblingEventTimeWindows::of(5s))
+        .apply([](std::span<const Order> orders, std::span<const Payment> payments,
+                  Collector<int64_t>& out) {
+          out.collect(static_cast<int64_t>(orders.size() * 10 + payments.size()));
+        });
+  });
+  const auto count = [&](int64_t value) {
+    return std::count(results.begin(), results.end(), value);
+  };
+  // 200 payments of 50 orders: 4 of each, 5 s apart, of which one meets its order.
+  CHECK(count(1) + count(11) == 200);
+  CHECK(count(10) + count(11) == 50);
 }
 
 TEST_CASE("execute: blocking lookups on I/O threads keep the order if asked") {
@@ -281,13 +354,12 @@ TEST_CASE("execute: a custom partitioner decides the subtask") {
 TEST_CASE("execute: new times in the middle of a job") {
   StreamEnvironment env;
   env.set_parallelism(1);
-  const auto result =
-      env.generator(100, make_order)
-          .assign_timestamps_and_watermarks(in_order_within(10s))
-          .key_by(&Order::customer)
-          .window(TumblingEventTimeWindows::of(1h))
-          .aggregate(CountOrders{})
-          .execute_and_collect();
+  const auto result = env.generator(100, make_order)
+                          .assign_timestamps_and_watermarks(in_order_within(10s))
+                          .key_by(&Order::customer)
+                          .window(TumblingEventTimeWindows::of(1h))
+                          .aggregate(CountOrders{})
+                          .execute_and_collect();
   REQUIRE(result.is_ok());
   CHECK(result->size() == 7);
 }

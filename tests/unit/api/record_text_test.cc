@@ -1,8 +1,8 @@
 #include "api/record_text.h"
 
-#include <doctest/doctest.h>
-
 #include <limits>
+
+#include <doctest/doctest.h>
 
 #include "api/collect_sink.h"
 
@@ -36,9 +36,10 @@ TEST_CASE("record_text: every kind of field has a text") {
                     {{"a", 3}, {"b", std::nullopt}},
                     {{"x", -1}},
                     {Colour::kRed, Bytes{"\x01\xff"}}};
-  CHECK(record_text(outer) ==
-        "{open: true, ratio: 0.5, at: 1970-01-01T00:00:00Z, lasts: 90m, inner: [{name: a, gate: 3}, "
-        "{name: b, gate: none}], counts: [(x, -1)], pair: (1, 0x01ff)}");
+  CHECK(
+      record_text(outer) ==
+      "{open: true, ratio: 0.5, at: 1970-01-01T00:00:00Z, lasts: 90m, inner: [{name: a, gate: 3}, "
+      "{name: b, gate: none}], counts: [(x, -1)], pair: (1, 0x01ff)}");
   CHECK(record_text(std::numeric_limits<double>::infinity()) == "inf");
   CHECK(record_text(std::numeric_limits<int64_t>::min()) == "-9223372036854775808");
   CHECK(record_text(uint8_t{200}) == "200");

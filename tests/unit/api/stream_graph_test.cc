@@ -97,9 +97,8 @@ TEST_CASE("fused_stream: a lazy flat_map starts a new loop behind an eager one")
 TEST_CASE("data_stream: flat_map finds the type of its results") {
   StreamEnvironment env;
   const auto source = env.from_elements<int64_t>({1});
-  const auto by_collector = source.flat_map([](int64_t n, Collector<Text>& out) {
-    out.collect(Text(std::to_string(n)));
-  });
+  const auto by_collector = source.flat_map(
+      [](int64_t n, Collector<Text>& out) { out.collect(Text(std::to_string(n))); });
   const auto by_optional = source.flat_map([](int64_t n) { return std::optional<double>(n); });
   const auto generic = source.flat_map<int32_t>([](auto n, auto& out) { out.collect(int32_t(n)); });
   static_assert(std::is_base_of_v<DataStream<Text>, std::remove_const_t<decltype(by_collector)>>);

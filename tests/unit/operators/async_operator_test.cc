@@ -1,10 +1,10 @@
 #include "operators/async_operator.h"
 
-#include <doctest/doctest.h>
-
 #include <map>
 #include <thread>
 #include <vector>
+
+#include <doctest/doctest.h>
 
 #include "tests/support/operator_harness.h"
 
@@ -59,9 +59,7 @@ std::vector<std::string> answers(const std::vector<int64_t>& numbers) {
   return all;
 }
 /// What the task does after wake().
-void wake(OperatorHarness<Text>& harness) {
-  harness.advance_clock_to(harness.clock().wall_ms());
-}
+void wake(OperatorHarness<Text>& harness) { harness.advance_clock_to(harness.clock().wall_ms()); }
 
 TEST_CASE("async_operator: ordered results leave in the order of the records") {
   Desk desk;
@@ -121,7 +119,8 @@ TEST_CASE("semantics rule 44: watermarks stay ordered in both modes") {
   }
 }
 
-TEST_CASE("semantics rule 44: records in flight are state and are asked for again after a restore") {
+TEST_CASE(
+    "semantics rule 44: records in flight are state and are asked for again after a restore") {
   Desk desk;
   OperatorHarness<Text> harness(ask(desk, with_order(AsyncOrder::kOrdered)));
   REQUIRE(harness.open().is_ok());

@@ -1,10 +1,10 @@
 #include "operators/fused_pipeline.h"
 
-#include <doctest/doctest.h>
-
 #include <ranges>
 #include <string>
 #include <vector>
+
+#include <doctest/doctest.h>
 
 #include "core/random.h"
 #include "tests/support/operator_harness.h"
@@ -41,8 +41,8 @@ struct Trace {
   friend bool operator==(const Trace&, const Trace&) = default;
 };
 
-/// Runs `op` over rows 1..n with a mark after every row whose number is in `marked`, cut into batches
-/// of `batch_rows`; outputs hold `output_rows`. A shared batch cannot be changed in place.
+/// Runs `op` over rows 1..n with a mark after every row whose number is in `marked`, cut into
+/// batches of `batch_rows`; outputs hold `output_rows`. A shared batch cannot be changed in place.
 Trace run(const OperatorFactory& factory, int64_t n, uint32_t batch_rows, uint32_t output_rows,
           bool shared, bool with_times) {
   auto op = factory();
@@ -64,7 +64,8 @@ Trace run(const OperatorFactory& factory, int64_t n, uint32_t batch_rows, uint32
         }
         if (row == out.rows()) break;
         const auto& batch = batch_cast<int64_t>(*out.batch);
-        trace.events.push_back(std::to_string(batch[row]) + "@" + std::to_string(batch.time(row).ms));
+        trace.events.push_back(std::to_string(batch[row]) + "@" +
+                               std::to_string(batch.time(row).ms));
       }
     }
   };
@@ -112,9 +113,9 @@ void check_equal_everywhere(const OperatorFactory& factory) {
   }
 }
 
-TEST_CASE("fused_pipeline: a map gives the same rows and marks at any batch size, in place or not") {
-  check_equal_everywhere(
-      pipeline(map_stage<int64_t, int64_t>([](int64_t v) { return v * 2; })));
+TEST_CASE(
+    "fused_pipeline: a map gives the same rows and marks at any batch size, in place or not") {
+  check_equal_everywhere(pipeline(map_stage<int64_t, int64_t>([](int64_t v) { return v * 2; })));
 }
 
 TEST_CASE("fused_pipeline: a filter keeps marks at the position of the rows they follow") {
@@ -173,11 +174,11 @@ TEST_CASE("fused_pipeline: stages in one loop equal the stages one after the oth
 }
 
 TEST_CASE("fused_pipeline: texts made and passed on live as long as the batch they are in") {
-  OperatorHarness<Line> harness(pipeline(
-      map_stage<Line, Line>([](const Line& line) {
-        return Line{line.number, Text(line.text.str() + " and some more bytes")};
-      }),
-      filter_stage<Line>([](const Line& line) { return line.number % 5 == 0; })));
+  OperatorHarness<Line> harness(
+      pipeline(map_stage<Line, Line>([](const Line& line) {
+                 return Line{line.number, Text(line.text.str() + " and some more bytes")};
+               }),
+               filter_stage<Line>([](const Line& line) { return line.number % 5 == 0; })));
   REQUIRE(harness.open().is_ok());
   std::vector<Line> lines;
   for (int64_t i = 0; i < 200; ++i) lines.push_back({i, Text("line number " + std::to_string(i))});
@@ -191,9 +192,9 @@ TEST_CASE("fused_pipeline: texts made and passed on live as long as the batch th
 }
 
 TEST_CASE("fused_pipeline: a record kind and its time go through map and filter") {
-  OperatorHarness<int64_t> harness(pipeline(
-      map_stage<int32_t, int64_t>([](int32_t v) { return int64_t{v}; }),
-      filter_stage<int64_t>([](int64_t v) { return v > 1; })));
+  OperatorHarness<int64_t> harness(
+      pipeline(map_stage<int32_t, int64_t>([](int32_t v) { return int64_t{v}; }),
+               filter_stage<int64_t>([](int64_t v) { return v > 1; })));
   REQUIRE(harness.open().is_ok());
   auto batch = TypedBatch<int32_t>::make(4);
   batch->push(1, EventTime{10}, RowKind::kInsert);
@@ -249,16 +250,15 @@ TEST_CASE("fused_pipeline: generators inside generators stop and go on at any re
   const auto inner = [](const Text& t) -> Generator<int64_t> {
     for (const char c : t.view()) co_yield static_cast<int64_t>(c);
   };
-  check_equal_everywhere(pipeline(
-      lazy_stage<int64_t, Text>(outer), lazy_stage<Text, int64_t>(inner),
-      filter_stage<int64_t>([](int64_t c) { return c % 2 == 0; })));
+  check_equal_everywhere(pipeline(lazy_stage<int64_t, Text>(outer),
+                                  lazy_stage<Text, int64_t>(inner),
+                                  filter_stage<int64_t>([](int64_t c) { return c % 2 == 0; })));
 }
 
-TEST_CASE("resumability: flat_map of 1 to 1 M with 2 KiB of output keeps memory flat, loses nothing") {
+TEST_CASE(
+    "resumability: flat_map of 1 to 1 M with 2 KiB of output keeps memory flat, loses nothing") {
   constexpr int64_t kResults = 1'000'000;
-  const auto many = [](const int64_t& v) {
-    return std::views::iota(v, v + kResults);
-  };
+  const auto many = [](const int64_t& v) { return std::views::iota(v, v + kResults); };
   auto op = pipeline(lazy_stage<int64_t, int64_t>(many))();
   ManualClock clock;
   MetricGroup metrics;
@@ -297,7 +297,8 @@ TEST_CASE("resumability: flat_map of 1 to 1 M with 2 KiB of output keeps memory 
   op->close();
 }
 
-TEST_CASE("fused_pipeline: rich functions are opened before the first and closed after the last row") {
+TEST_CASE(
+    "fused_pipeline: rich functions are opened before the first and closed after the last row") {
   struct Rich {
     std::vector<std::string>* log;
     Counter* seen = nullptr;
@@ -323,11 +324,10 @@ TEST_CASE("fused_pipeline: rich functions are opened before the first and closed
 }
 
 TEST_CASE("fused_pipeline: an exception of the function leaves process()") {
-  OperatorHarness<int64_t> harness(
-      pipeline(map_stage<int64_t, int64_t>([](int64_t v) -> int64_t {
-        if (v == 2) throw std::runtime_error("two");
-        return v;
-      })));
+  OperatorHarness<int64_t> harness(pipeline(map_stage<int64_t, int64_t>([](int64_t v) -> int64_t {
+    if (v == 2) throw std::runtime_error("two");
+    return v;
+  })));
   REQUIRE(harness.open().is_ok());
   CHECK_THROWS_WITH(harness.push<int64_t>({1, 2, 3}), "two");
 }

@@ -14,7 +14,8 @@ struct Event {
 SLUICE_RECORD(Event, id, at);
 
 WatermarkStrategy<Event> strategy() {
-  return WatermarkStrategy<Event>::bounded_out_of_orderness(Duration(10)).with_timestamp(&Event::at);
+  return WatermarkStrategy<Event>::bounded_out_of_orderness(Duration(10))
+      .with_timestamp(&Event::at);
 }
 
 TEST_CASE("timestamp_operator: records get new times, the old watermarks are dropped") {

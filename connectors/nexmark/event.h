@@ -1,8 +1,8 @@
 // Event: one element of the benchmark's stream, a person, an auction or a bid.
 //
-// A tagged union, so that the stream of which 92 % are bids does not carry the fields of the others.
-// Plain value, trivially copyable; Texts follow the rules of core/text.h. The type's number is that of
-// the benchmark's table (event_type) and is stored: do not renumber.
+// A tagged union, so that the stream of which 92 % are bids does not carry the fields of the
+// others. Plain value, trivially copyable; Texts follow the rules of core/text.h. The type's number
+// is that of the benchmark's table (event_type) and is stored: do not renumber.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ class Event {
   static constexpr bool kHoldsText = true;
 
   Event() : Event(Bid{}) {}
-  Event(const Person& person) : type_(EventType::kPerson), person_(person) {}      // NOLINT
+  Event(const Person& person) : type_(EventType::kPerson), person_(person) {}       // NOLINT
   Event(const Auction& auction) : type_(EventType::kAuction), auction_(auction) {}  // NOLINT
   Event(const Bid& bid) : type_(EventType::kBid), bid_(bid) {}                      // NOLINT
 
@@ -48,7 +48,8 @@ class Event {
 
   /// When it happened.
   EventTime date_time() const {
-    if (is_bid()) [[likely]] return bid_.dateTime;
+    if (is_bid()) [[likely]]
+      return bid_.dateTime;
     return is_auction() ? auction_.dateTime : person_.dateTime;
   }
 

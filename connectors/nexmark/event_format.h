@@ -5,8 +5,8 @@
 // Reading is liberal where the meaning is clear: times are ISO 8601 (with T or a blank, with or
 // without zone) or milliseconds since the epoch; numbers may stand in quotes or have a fraction of
 // zero; unknown fields and records of other types than event_type are passed over; texts that are
-// missing or null are empty; without event_type the one record that is there says it. A line without
-// its record, or whose record lacks a number or a time, is bad.
+// missing or null are empty; without event_type the one record that is there says it. A line
+// without its record, or whose record lacks a number or a time, is bad.
 #pragma once
 
 #include <string>
@@ -62,8 +62,8 @@ class EventFormat {
   };
 };
 
-/// The events of a file, directory or pattern, in order. Read by one subtask (set_parallelism(1)) the
-/// watermarks are those of an element-by-element run.
+/// The events of a file, directory or pattern, in order. Read by one subtask (set_parallelism(1))
+/// the watermarks are those of an element-by-element run.
 inline FileSource<EventFormat> nexmark_event_files(std::string path) {
   return FileSource<EventFormat>("nexmark_event_files", std::move(path));
 }

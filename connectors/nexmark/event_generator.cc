@@ -25,15 +25,13 @@ constexpr int64_t kAuctionBytes = 500;
 constexpr int64_t kBidBytes = 100;
 
 constexpr std::array<const char*, 6> kStates = {"AZ", "CA", "ID", "OR", "WA", "WY"};
-constexpr std::array<const char*, 10> kCities = {"Phoenix",  "Los Angeles", "San Francisco",
-                                                 "Boise",    "Portland",    "Bend",
-                                                 "Redmond",  "Seattle",     "Kent",
-                                                 "Cheyenne"};
-constexpr std::array<const char*, 11> kFirstNames = {"Peter", "Paul",  "Luke",   "John",
-                                                     "Saul",  "Vicky", "Kate",   "Julie",
-                                                     "Sarah", "Deiter", "Walter"};
-constexpr std::array<const char*, 9> kLastNames = {"Shultz", "Abrams", "Spencer", "White", "Bartels",
-                                                   "Walton", "Smith",  "Jones",   "Noris"};
+constexpr std::array<const char*, 10> kCities = {
+    "Phoenix", "Los Angeles", "San Francisco", "Boise", "Portland",
+    "Bend",    "Redmond",     "Seattle",       "Kent",  "Cheyenne"};
+constexpr std::array<const char*, 11> kFirstNames = {
+    "Peter", "Paul", "Luke", "John", "Saul", "Vicky", "Kate", "Julie", "Sarah", "Deiter", "Walter"};
+constexpr std::array<const char*, 9> kLastNames = {
+    "Shultz", "Abrams", "Spencer", "White", "Bartels", "Walton", "Smith", "Jones", "Noris"};
 
 template <size_t N>
 std::string_view pick(const std::array<const char*, N>& words, uint32_t bits) {
@@ -129,9 +127,8 @@ Auction EventGenerator::make_auction(int64_t number) const {
   const int64_t horizon_ms = (time_of(number + kEventsAhead) - auction.dateTime).count();
   const auto bits = draws.next_pair();
   auction.category = kFirstCategory + Draws::below(bits.low, kCategories);
-  auction.expires =
-      auction.dateTime +
-      Duration(1 + Draws::below(bits.high, std::max<int64_t>(horizon_ms * 2, 1)));
+  auction.expires = auction.dateTime +
+                    Duration(1 + Draws::below(bits.high, std::max<int64_t>(horizon_ms * 2, 1)));
   auction.itemName = Text::view(texts_.words(draws.next(), 20));
   auction.description = Text::view(texts_.words(draws.next(), 100));
   const int64_t used = 48 + size_of(auction.itemName) + size_of(auction.description);
@@ -181,7 +178,8 @@ Person EventGenerator::make_person(int64_t number) const {
 Event EventGenerator::event_at(int64_t position) const {
   const int64_t number = number_at(position);
   const int64_t place = number % kGroupSize;
-  if (place >= kBidsFrom) [[likely]] return make_bid(number);
+  if (place >= kBidsFrom) [[likely]]
+    return make_bid(number);
   if (place > 0) return make_auction(number);
   return make_person(number);
 }

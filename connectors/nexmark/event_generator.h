@@ -1,11 +1,11 @@
 // The benchmark's events as a pure function of the event number.
 //
 // Of 50 consecutive events the first is a person, the next three are auctions, the rest bids. Ids,
-// references between them (hot sellers, hot auctions, hot bidders, the last 100 auctions, 1000 active
-// people), sizes, prices and channels follow the benchmark's own generator (nexmark/nexmark); each
-// event draws its random numbers from a start of its own, so any part of the stream can be made by
-// anyone, in any order, and is the same. One difference is meant: bidders are ids of people, whereas
-// the original adds the first id twice and so names other people.
+// references between them (hot sellers, hot auctions, hot bidders, the last 100 auctions, 1000
+// active people), sizes, prices and channels follow the benchmark's own generator
+// (nexmark/nexmark); each event draws its random numbers from a start of its own, so any part of
+// the stream can be made by anyone, in any order, and is the same. One difference is meant: bidders
+// are ids of people, whereas the original adds the first id twice and so names other people.
 //
 // Event time is base_time + number / events_per_second. With out_of_order_group > 1 the numbers of
 // each group of that size are dealt in a fixed scrambled order.
@@ -34,9 +34,9 @@ class EventGenerator {
   static constexpr int64_t kFirstAuctionId = 1000;
   static constexpr int64_t kFirstPersonId = 1000;
   static constexpr int64_t kFirstCategory = 10;
-  static constexpr int64_t kGroupSize = 50;     // 1 person, 3 auctions, 46 bids.
+  static constexpr int64_t kGroupSize = 50;  // 1 person, 3 auctions, 46 bids.
   static constexpr int64_t kAuctionsInGroup = 3;
-  static constexpr int64_t kBidsFrom = 4;       // Place of the first bid in a group.
+  static constexpr int64_t kBidsFrom = 4;  // Place of the first bid in a group.
 
   explicit EventGenerator(const GeneratorConfig& config);
 
@@ -53,7 +53,8 @@ class EventGenerator {
   /// Which event stands at `position`: the same number unless events are out of order.
   int64_t number_at(int64_t position) const {
     const int64_t group = config_.out_of_order_group;
-    if (group == 1) [[likely]] return position;
+    if (group == 1) [[likely]]
+      return position;
     return position / group * group + position * kScramble % group;
   }
 

@@ -19,8 +19,8 @@
 
 namespace sluice::nexmark {
 
-/// Random numbers of one event: splitmix64 from a start that is the event's own. Each draw gives two
-/// independent halves of 32 bits.
+/// Random numbers of one event: splitmix64 from a start that is the event's own. Each draw gives
+/// two independent halves of 32 bits.
 class Draws {
  public:
   Draws(uint64_t seed, int64_t number) : state_(splitmix64(seed + static_cast<uint64_t>(number))) {}
@@ -73,8 +73,8 @@ class GeneratorTexts {
   }
   static constexpr int64_t kPaddingMax = 4096;
 
-  /// Letters with a blank for every thirteenth on average, 3 .. length_max - 1 of them before blanks
-  /// at the ends are cut.
+  /// Letters with a blank for every thirteenth on average, 3 .. length_max - 1 of them before
+  /// blanks at the ends are cut.
   std::string_view words(uint64_t bits, int64_t length_max) const;
 
  private:
@@ -89,7 +89,8 @@ class GeneratorTexts {
 /// The one instance of the process.
 const GeneratorTexts& generator_texts();
 
-/// round(100 * 10^(6u)) for a u uniform in [0, 1), by a table and straight lines between its entries.
+/// round(100 * 10^(6u)) for a u uniform in [0, 1), by a table and straight lines between its
+/// entries.
 class Prices {
  public:
   Prices();

@@ -1,7 +1,8 @@
 // Person, Auction and Bid: the records of the Nexmark benchmark, an online auction house.
 //
-// Fields are named and ordered as the columns of the benchmark's tables, because those names are what
-// files and results show. Ids are those of the benchmark: an auction's and a person's id is unique.
+// Fields are named and ordered as the columns of the benchmark's tables, because those names are
+// what files and results show. Ids are those of the benchmark: an auction's and a person's id is
+// unique.
 #pragma once
 
 #include <cstdint>

@@ -11,9 +11,9 @@ NexmarkJob::NexmarkJob(sluice::StreamEnvironment& env, const sluice::Arguments& 
   sluice::nexmark::NexmarkOptions options;
   options.count = args.get<int64_t>("count", 1'000'000, "events to generate; 0 = without end",
                                     at_least<int64_t>(0));
-  options.run_for = args.duration("run-for", Duration(0),
-                                  "stop generating after this long; 0 = not by time",
-                                  at_least(Duration(0)));
+  options.run_for =
+      args.duration("run-for", Duration(0), "stop generating after this long; 0 = not by time",
+                    at_least(Duration(0)));
   options.rate = args.get<int64_t>("rate", 0, "events per second to generate; 0 = no limit",
                                    at_least<int64_t>(0));
   options.generator.events_per_second =
@@ -23,13 +23,14 @@ NexmarkJob::NexmarkJob(sluice::StreamEnvironment& env, const sluice::Arguments& 
       args.get<int64_t>("out-of-order-group", 1, "events in this many are dealt in scrambled order",
                         at_least<int64_t>(1));
   options.generator.seed = args.get<uint64_t>("seed", 0, "another seed gives other events");
-  const Duration behind = args.duration("max-out-of-orderness", Duration(4000),
-                                        "how far the watermark is behind the newest event",
-                                        at_least(Duration(1)));
+  const Duration behind =
+      args.duration("max-out-of-orderness", Duration(4000),
+                    "how far the watermark is behind the newest event", at_least(Duration(1)));
   output_ = args.path_or("output", "", "directory for the results; without, they are dropped");
   json_ = args.choice("format", {"csv", "json"}, "csv", "format of the results") == "json";
-  final_only_ = args.choice("output-mode", {"changelog", "final"}, "changelog",
-                            "of a changing table: every change, or the table at the end") == "final";
+  final_only_ =
+      args.choice("output-mode", {"changelog", "final"}, "changelog",
+                  "of a changing table: every change, or the table at the end") == "final";
   overwrite_ = args.flag("overwrite", "replace the results of an earlier run");
   args.require(events.empty() || !args.is_given("count"),
                "--count is for the generator and cannot be used with --events");

@@ -6,12 +6,13 @@
 //                   .filter([](const Row& row) { return row.auction % 123 == 0; }));
 //   }
 //
-// Input: --events FILE, or without it the generator. A file is read by one subtask and what is made of
-// its events before the first key_by runs in the same task, so that order and watermarks are those of
-// the file and results do not depend on the parallelism.
+// Input: --events FILE, or without it the generator. A file is read by one subtask and what is made
+// of its events before the first key_by runs in the same task, so that order and watermarks are
+// those of the file and results do not depend on the parallelism.
 //
-// Output: --output DIR, or without it none (as in the benchmark). A query whose result is a changing
-// table writes every change (--output-mode changelog, the default) or the table at the end (final).
+// Output: --output DIR, or without it none (as in the benchmark). A query whose result is a
+// changing table writes every change (--output-mode changelog, the default) or the table at the end
+// (final).
 #pragma once
 
 #include <functional>
@@ -34,8 +35,8 @@ using sluice::nexmark::Bid;
 using sluice::nexmark::Event;
 using sluice::nexmark::Person;
 
-/// A time at which only the end of the input's watermark fires: for rows that are written once, when
-/// everything is known.
+/// A time at which only the end of the input's watermark fires: for rows that are written once,
+/// when everything is known.
 inline constexpr sluice::EventTime kEndOfInput{sluice::kMaxTime.ms - 1};
 
 class NexmarkJob {
@@ -76,6 +77,11 @@ class NexmarkJob {
   }
   auto auctions() const {
     return auctions([](const Auction& auction) -> const Auction& { return auction; });
+  }
+  /// Any number of records for each event: f(event, Collector<U>&).
+  template <class F>
+  auto events(F function) const {
+    return beside_source(events_->flat_map(std::move(function)));
   }
   template <class F>
   auto people(F project) const {

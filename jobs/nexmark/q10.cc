@@ -1,5 +1,5 @@
-// Nexmark query 10: all bids as files, one directory per minute: DIR/dt=2015-07-15/hm=00:00/. The two
-// columns that name the directory are in each row, too.
+// Nexmark query 10: all bids as files, one directory per minute: DIR/dt=2015-07-15/hm=00:00/. The
+// two columns that name the directory are in each row, too.
 #include <string>
 
 #include "api/stream.h"

@@ -1,4 +1,5 @@
-// Nexmark query 11: bids per session of a user: a session ends when the user makes no bid for 10 seconds.
+// Nexmark query 11: bids per session of a user: a session ends when the user makes no bid for 10
+// seconds.
 #include "api/stream.h"
 #include "jobs/nexmark/nexmark_job.h"
 

@@ -1,8 +1,8 @@
-// Nexmark query 15: bids, bidders and auctions per day, in all and by three ranks of price; bidders and
-// auctions are counted once each. A changing table with one row per day.
+// Nexmark query 15: bids, bidders and auctions per day, in all and by three ranks of price; bidders
+// and auctions are counted once each. A changing table with one row per day.
 //
-// Whether a bidder or an auction is new on its day (and in a rank) is found in parallel, by key; only
-// what is new and the plain counts go to the one place where a day's row is kept.
+// Whether a bidder or an auction is new on its day (and in a rank) is found in parallel, by key;
+// only what is new and the plain counts go to the one place where a day's row is kept.
 #include <array>
 #include <tuple>
 
@@ -38,9 +38,9 @@ struct Row {
   int64_t rank2_auctions = 0;
   int64_t rank3_auctions = 0;
 };
-SLUICE_RECORD(Row, day, total_bids, rank1_bids, rank2_bids, rank3_bids, total_bidders, rank1_bidders,
-              rank2_bidders, rank3_bidders, total_auctions, rank1_auctions, rank2_auctions,
-              rank3_auctions);
+SLUICE_RECORD(Row, day, total_bids, rank1_bids, rank2_bids, rank3_bids, total_bidders,
+              rank1_bidders, rank2_bidders, rank3_bidders, total_auctions, rank1_auctions,
+              rank2_auctions, rank3_auctions);
 
 enum class Kind : uint8_t { kBid = 0, kBidder = 1, kAuction = 2 };
 constexpr int kKinds = 3;
@@ -99,8 +99,7 @@ class CountPerDay : public KeyedProcessFunction<int64_t, Increment, Row> {
   void open(RuntimeContext& context) override {
     counts_ = context.get_state(ValueStateDescriptor<DayCounts>{"counts"});
   }
-  void process_element(const Increment& increment, Context& context,
-                       Collector<Row>& out) override {
+  void process_element(const Increment& increment, Context& context, Collector<Row>& out) override {
     auto& all = counts_.get_or_create().counts;
     auto& counts = all[static_cast<size_t>(increment.kind)];
     const bool is_new = all == DayCounts{}.counts;
@@ -127,8 +126,9 @@ class CountPerDay : public KeyedProcessFunction<int64_t, Increment, Row> {
       day_text_ = iso.substr(0, iso.find('T'));
     }
     const auto& [bids, bidders, auctions] = counts;
-    return {Text(day_text_), bids[0],     bids[1],     bids[2],     bids[3],     bidders[0], bidders[1],
-            bidders[2],  bidders[3],  auctions[0], auctions[1], auctions[2], auctions[3]};
+    return {Text(day_text_), bids[0],     bids[1],    bids[2],    bids[3],
+            bidders[0],      bidders[1],  bidders[2], bidders[3], auctions[0],
+            auctions[1],     auctions[2], auctions[3]};
   }
   bool final_only_;
   ValueState<DayCounts> counts_;
@@ -139,8 +139,8 @@ class CountPerDay : public KeyedProcessFunction<int64_t, Increment, Row> {
 SLUICE_JOB(nexmark_q15) {
   const NexmarkJob job(env, args);
   const auto bids = job.bids();
-  const auto sightings = job.beside_source(
-      bids.flat_map([](const Bid& bid, Collector<Sighting>& out) {
+  const auto sightings =
+      job.beside_source(bids.flat_map([](const Bid& bid, Collector<Sighting>& out) {
         const int64_t day = day_of(bid.dateTime);
         const auto rank = static_cast<uint8_t>(rank_of(bid.price));
         out.collect({day, bid.bidder, Kind::kBidder, rank});

@@ -1,5 +1,5 @@
-// Nexmark query 17: statistics of the bids on each auction per day. A changing table with one row per
-// auction and day. The average is rounded towards zero.
+// Nexmark query 17: statistics of the bids on each auction per day. A changing table with one row
+// per auction and day. The average is rounded towards zero.
 #include <algorithm>
 #include <utility>
 
@@ -26,8 +26,8 @@ struct Row {
   int64_t avg_price = 0;
   int64_t sum_price = 0;
 };
-SLUICE_RECORD(Row, auction, day, total_bids, rank1_bids, rank2_bids, rank3_bids, min_price, max_price,
-              avg_price, sum_price);
+SLUICE_RECORD(Row, auction, day, total_bids, rank1_bids, rank2_bids, rank3_bids, min_price,
+              max_price, avg_price, sum_price);
 
 struct Offer {
   int64_t auction = 0;
@@ -67,8 +67,7 @@ class AuctionStatistics : public KeyedProcessFunction<AuctionDay, Offer, Row> {
     const AuctionDay key(offer.auction, offer.day);
     if (!is_new) out.collect_with_kind(row(key, statistics), RowKind::kUpdateBefore);
     add(offer.price, statistics);
-    out.collect_with_kind(row(key, statistics),
-                          is_new ? RowKind::kInsert : RowKind::kUpdateAfter);
+    out.collect_with_kind(row(key, statistics), is_new ? RowKind::kInsert : RowKind::kUpdateAfter);
   }
   void on_timer(EventTime /*time*/, OnTimerContext& context, Collector<Row>& out) override {
     out.collect(row(context.current_key(), *statistics_.get()));
@@ -92,7 +91,7 @@ class AuctionStatistics : public KeyedProcessFunction<AuctionDay, Offer, Row> {
       day_text_ = iso.substr(0, iso.find('T'));
     }
     return {auction, Text(day_text_), s.bids,    s.rank1,        s.rank2,
-            s.rank3, s.lowest,  s.highest, s.sum / s.bids, s.sum};
+            s.rank3, s.lowest,        s.highest, s.sum / s.bids, s.sum};
   }
   bool final_only_;
   ValueState<Statistics> statistics_;
@@ -104,8 +103,8 @@ SLUICE_JOB(nexmark_q17) {
   const NexmarkJob job(env, args);
   job.write_changes(
       job.bids([](const Bid& bid) {
-           return Offer{bid.auction,
-                        window_start(bid.dateTime, 24h).ms / Duration(24h).count(), bid.price};
+           return Offer{bid.auction, window_start(bid.dateTime, 24h).ms / Duration(24h).count(),
+                        bid.price};
          })
           .key_by([](const Offer& offer) { return AuctionDay(offer.auction, offer.day); })
           .process(AuctionStatistics(job.final_only()))

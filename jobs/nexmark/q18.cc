@@ -1,5 +1,6 @@
-// Nexmark query 18: the last bid of each bidder on each auction. Of bids at the same time the one with the
-// smallest price, then channel, url and extra. A changing table with one row per bidder and auction.
+// Nexmark query 18: the last bid of each bidder on each auction. Of bids at the same time the one
+// with the smallest price, then channel, url and extra. A changing table with one row per bidder
+// and auction.
 #include <tuple>
 #include <utility>
 

@@ -1,6 +1,6 @@
-// Nexmark query 19: the ten highest bids of each auction with their rank. Of equal prices the one with the
-// smallest bidder comes first, then channel, url, dateTime and extra. A changing table with one row per
-// auction and rank.
+// Nexmark query 19: the ten highest bids of each auction with their rank. Of equal prices the one
+// with the smallest bidder comes first, then channel, url, dateTime and extra. A changing table
+// with one row per auction and rank.
 #include <array>
 #include <tuple>
 
@@ -84,9 +84,9 @@ class TopBids : public KeyedProcessFunction<int64_t, Bid, Row> {
   /// The place of `bid`, behind its equals; kRanks when it is not among the first ten.
   size_t rank_of(const Bid& bid, const Ranking& ranking) const {
     size_t rank = 0;
-    while (rank < ranking.size && (ranking.prices[rank] > bid.price ||
-                                   (ranking.prices[rank] == bid.price &&
-                                    !ranks_before(bid, bid_at(ranking, rank))))) {
+    while (rank < ranking.size &&
+           (ranking.prices[rank] > bid.price ||
+            (ranking.prices[rank] == bid.price && !ranks_before(bid, bid_at(ranking, rank))))) {
       ++rank;
     }
     return rank;

@@ -19,8 +19,9 @@ SLUICE_JOB(nexmark_q2) {
   const auto bids = job.bids();
   const auto wanted =
       job.beside_source(bids.filter([](const Bid& bid) { return bid.auction % kEvery == 0; }));
-  job.write(job.beside_source(
-      wanted.map([](const Bid& bid) { return Row{bid.auction, bid.price}; })));
+  job.write(job.beside_source(wanted.map([](const Bid& bid) {
+    return Row{bid.auction, bid.price};
+  })));
 }
 
 }  // namespace

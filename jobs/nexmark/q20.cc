@@ -1,7 +1,7 @@
 // Nexmark query 20: bids on auctions of category 10, with their auction, over all time.
 //
-// An auction's id is unique; another auction with the same id is counted in `duplicate_auctions` and
-// left out. Bids that come before their auction wait for it; of the auctions of other
+// An auction's id is unique; another auction with the same id is counted in `duplicate_auctions`
+// and left out. Bids that come before their auction wait for it; of the auctions of other
 // categories only that they are is remembered, so that their bids need not wait.
 #include "api/stream.h"
 #include "jobs/nexmark/nexmark_job.h"
@@ -32,8 +32,9 @@ struct Row {
   int64_t category = 0;
   Text auction_extra;
 };
-SLUICE_RECORD(Row, auction, bidder, price, channel, url, bid_dateTime, bid_extra, itemName, description,
-              initialBid, reserve, auction_dateTime, expires, seller, category, auction_extra);
+SLUICE_RECORD(Row, auction, bidder, price, channel, url, bid_dateTime, bid_extra, itemName,
+              description, initialBid, reserve, auction_dateTime, expires, seller, category,
+              auction_extra);
 // NOLINTEND(readability-identifier-naming)
 
 class JoinBidsWithAuctions : public KeyedCoProcessFunction<int64_t, Auction, Bid, Row> {
@@ -67,9 +68,9 @@ class JoinBidsWithAuctions : public KeyedCoProcessFunction<int64_t, Auction, Bid
 
  private:
   static Row row(const Bid& b, const Auction& a) {
-    return {b.auction,     b.bidder,     b.price,   b.channel,  b.url,     b.dateTime,
-            b.extra,       a.itemName,   a.description, a.initialBid, a.reserve, a.dateTime,
-            a.expires,     a.seller,     a.category, a.extra};
+    return {b.auction, b.bidder,   b.price,       b.channel,    b.url,     b.dateTime,
+            b.extra,   a.itemName, a.description, a.initialBid, a.reserve, a.dateTime,
+            a.expires, a.seller,   a.category,    a.extra};
   }
   ValueState<Auction> auction_;
   ValueState<bool> is_other_;

@@ -1,5 +1,5 @@
-// Nexmark query 3: who sells in category 10 in Oregon, Idaho or California: people joined with their
-// auctions, over all time. Either side may come first and any number of times.
+// Nexmark query 3: who sells in category 10 in Oregon, Idaho or California: people joined with
+// their auctions, over all time. Either side may come first and any number of times.
 #include "api/stream.h"
 #include "jobs/nexmark/nexmark_job.h"
 
@@ -62,8 +62,9 @@ SLUICE_JOB(nexmark_q3) {
   const auto auctions = job.auctions();
   const auto in_category = job.beside_source(
       auctions.filter([](const Auction& auction) { return auction.category == kCategory; }));
-  const auto offers = job.beside_source(
-      in_category.map([](const Auction& auction) { return Offer{auction.id, auction.seller}; }));
+  const auto offers = job.beside_source(in_category.map([](const Auction& auction) {
+    return Offer{auction.id, auction.seller};
+  }));
   const auto people = job.people([](const Person& person) {
     return Seller{person.id, person.name, person.city, person.state};
   });

@@ -1,9 +1,9 @@
-// Nexmark query 4: the average price at which auctions of a category close: of each auction the highest
-// bid between its start and its end, averaged (rounded towards zero) over the auctions of a category
-// that had one. A changing table with one row per category.
+// Nexmark query 4: the average price at which auctions of a category close: of each auction the
+// highest bid between its start and its end, averaged (rounded towards zero) over the auctions of a
+// category that had one. A changing table with one row per category.
 //
-// An auction's id is unique; another auction with the same id is counted in `duplicate_auctions` and
-// left out. Bids that come before their auction wait for it.
+// An auction's id is unique; another auction with the same id is counted in `duplicate_auctions`
+// and left out. Bids that come before their auction wait for it.
 #include "api/stream.h"
 #include "jobs/nexmark/nexmark_job.h"
 
@@ -138,8 +138,9 @@ SLUICE_JOB(nexmark_q4) {
   const auto lots = job.auctions([](const Auction& auction) {
     return Lot{auction.id, auction.category, auction.dateTime, auction.expires, 0, false};
   });
-  const auto offers = job.bids(
-      [](const Bid& bid) { return Offer{bid.auction, bid.price, bid.dateTime}; });
+  const auto offers = job.bids([](const Bid& bid) {
+    return Offer{bid.auction, bid.price, bid.dateTime};
+  });
   job.write_changes(lots.key_by(&Lot::id)
                         .connect(offers.key_by(&Offer::auction))
                         .process(TrackClosingPrice())

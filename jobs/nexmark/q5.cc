@@ -1,5 +1,5 @@
-// Nexmark query 5: hot items: the auctions with the most bids in the last 10 seconds, every 2 seconds;
-// all of them when several have the same number.
+// Nexmark query 5: hot items: the auctions with the most bids in the last 10 seconds, every 2
+// seconds; all of them when several have the same number.
 #include <algorithm>
 #include <vector>
 
@@ -75,17 +75,16 @@ struct KeepHottest {
 SLUICE_JOB(nexmark_q5) {
   const NexmarkJob job(env, args);
   const auto auctions_bid_on = job.bids([](const Bid& bid) { return bid.auction; });
-  const auto counts =
-      auctions_bid_on.key_by([](int64_t auction) { return auction; })
-          .window(SlidingEventTimeWindows::of(kWindow, kSlide))
-          .aggregate<AuctionCount>(
-              CountBids{},
-              [](int64_t auction, const TimeWindow& window, std::span<const int64_t> count,
-                 Collector<AuctionCount>& out) {
-                out.collect({auction, count.front(), window.end});
-              })
-          .name("bids per auction")
-          .uid("counts");
+  const auto counts = auctions_bid_on.key_by([](int64_t auction) { return auction; })
+                          .window(SlidingEventTimeWindows::of(kWindow, kSlide))
+                          .aggregate<AuctionCount>(
+                              CountBids{},
+                              [](int64_t auction, const TimeWindow& window,
+                                 std::span<const int64_t> count, Collector<AuctionCount>& out) {
+                                out.collect({auction, count.front(), window.end});
+                              })
+                          .name("bids per auction")
+                          .uid("counts");
   // Counts carry the last millisecond of their window, so a tumbling window of one slide holds
   // those of exactly one of them.
   job.write(counts.filter(LocalMaximum())

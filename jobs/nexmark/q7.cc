@@ -1,10 +1,10 @@
 // Nexmark query 7: the highest bid of every 10 seconds, all of them when several are equal.
 //
 // The benchmark's SQL joins the highest price of a window back to the bids with
-// `dateTime BETWEEN window_end - 10 s AND window_end`, both ends included. So a bid at exactly the end
-// of a window that equals its highest price is a result of that window, too, although it belongs to
-// the next; and a bid too late to count in its window still is a result when it equals the price that
-// won. Both are kept here.
+// `dateTime BETWEEN window_end - 10 s AND window_end`, both ends included. So a bid at exactly the
+// end of a window that equals its highest price is a result of that window, too, although it
+// belongs to the next; and a bid too late to count in its window still is a result when it equals
+// the price that won. Both are kept here.
 #include <algorithm>
 
 #include "api/stream.h"
@@ -90,8 +90,7 @@ class HighestBids : public KeyedProcessFunction<EventTime, Candidate, Row> {
     at_end_ = context.get_list_state(ListStateDescriptor<Row>{"at the end"});
     late_ = &context.counter(kLateMetric);
   }
-  void process_element(const Candidate& candidate, Context& context,
-                       Collector<Row>& out) override {
+  void process_element(const Candidate& candidate, Context& context, Collector<Row>& out) override {
     const EventTime last_ms = candidate.window_end - 1ms;
     const Price* price = price_.get();
     if (context.current_watermark() >= last_ms) {
@@ -131,8 +130,8 @@ class HighestBids : public KeyedProcessFunction<EventTime, Candidate, Row> {
 
 SLUICE_JOB(nexmark_q7) {
   const NexmarkJob job(env, args);
-  const auto candidates = job.beside_source(
-      job.bids().process(DropOutbid()).name("drop outbid").uid("drop outbid"));
+  const auto candidates =
+      job.beside_source(job.bids().process(DropOutbid()).name("drop outbid").uid("drop outbid"));
   job.write(candidates.key_by(&Candidate::window_end)
                 .process(HighestBids())
                 .name("highest bids")

@@ -1,5 +1,5 @@
-// Nexmark query 8: new users who start selling at once: people who came and opened an auction in the
-// same 10 seconds, each name once.
+// Nexmark query 8: new users who start selling at once: people who came and opened an auction in
+// the same 10 seconds, each name once.
 #include <algorithm>
 
 #include "api/stream.h"
@@ -34,22 +34,24 @@ void join_arrivals(int64_t id, const TimeWindow& window, std::span<const Arrival
   for (size_t i = 0; i < arrivals.size(); ++i) {
     const Arrival& person = arrivals[i];
     if (!person.is_person) continue;
-    const bool again = std::any_of(arrivals.begin(), arrivals.begin() + static_cast<long>(i),
-                                   [&](const Arrival& earlier) {
-                                     return earlier.is_person && earlier.name == person.name;
-                                   });
+    const bool again = std::any_of(
+        arrivals.begin(), arrivals.begin() + static_cast<long>(i),
+        [&](const Arrival& earlier) { return earlier.is_person && earlier.name == person.name; });
     if (!again) out.collect({id, person.name, window.start});
   }
 }
 
 SLUICE_JOB(nexmark_q8) {
   const NexmarkJob job(env, args);
-  const auto people =
-      job.people([](const Person& person) { return Arrival{person.id, true, person.name}; });
-  const auto sellers =
-      job.auctions([](const Auction& auction) { return Arrival{auction.seller, false, {}}; });
-  job.write(people.union_with(sellers)
-                .key_by(&Arrival::id)
+  // One stream of both, so that what is late does not depend on how two streams meet.
+  const auto arrivals = job.events([](const Event& event, Collector<Arrival>& out) {
+    if (event.is_person()) {
+      out.collect({event.person().id, true, event.person().name});
+    } else if (event.is_auction()) {
+      out.collect({event.auction().seller, false, {}});
+    }
+  });
+  job.write(arrivals.key_by(&Arrival::id)
                 .window(TumblingEventTimeWindows::of(kWindow))
                 .apply<Row>(join_arrivals)
                 .name("new sellers")

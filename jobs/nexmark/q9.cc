@@ -1,9 +1,9 @@
-// Nexmark query 9: the winning bid of every auction: the highest between its start and its end, of equal
-// ones the earliest; what is left of ties is decided by bidder, channel, url and extra, the smallest
-// first. A changing table with one row per auction that had a bid.
+// Nexmark query 9: the winning bid of every auction: the highest between its start and its end, of
+// equal ones the earliest; what is left of ties is decided by bidder, channel, url and extra, the
+// smallest first. A changing table with one row per auction that had a bid.
 //
-// An auction's id is unique; another auction with the same id is counted in `duplicate_auctions` and
-// left out. Bids that come before their auction wait for it.
+// An auction's id is unique; another auction with the same id is counted in `duplicate_auctions`
+// and left out. Bids that come before their auction wait for it.
 #include <tuple>
 
 #include "api/stream.h"
@@ -32,8 +32,8 @@ struct Row {
   EventTime bid_dateTime;
   Text bid_extra;
 };
-SLUICE_RECORD(Row, id, itemName, description, initialBid, reserve, dateTime, expires, seller, category,
-              extra, auction, bidder, price, bid_dateTime, bid_extra);
+SLUICE_RECORD(Row, id, itemName, description, initialBid, reserve, dateTime, expires, seller,
+              category, extra, auction, bidder, price, bid_dateTime, bid_extra);
 // NOLINTEND(readability-identifier-naming)
 
 /// Whether `a` wins against `b`.
@@ -86,7 +86,7 @@ class WinningBid : public KeyedCoProcessFunction<int64_t, Auction, Bid, Row> {
     return bid.dateTime >= auction.dateTime && bid.dateTime <= auction.expires;
   }
   static Row row(const Auction& a, const Bid& b) {
-    return {a.id,     a.itemName, a.description, a.initialBid, a.reserve,
+    return {a.id,       a.itemName, a.description, a.initialBid, a.reserve,
             a.dateTime, a.expires,  a.seller,      a.category,   a.extra,
             b.auction,  b.bidder,   b.price,       b.dateTime,   b.extra};
   }

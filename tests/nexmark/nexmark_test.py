@@ -20,7 +20,7 @@ import oracle  # noqa: E402
 
 # The frozen events are made by the generator and known by their hash.
 FROZEN = ("--count", "100000", "--event-rate", "1000")
-FROZEN_SHA256 = "?"
+FROZEN_SHA256 = "f4412b476a2f6b84e159d5129f078b5d70befb0e7122942813f7436402f9a93a"
 PARALLELISMS = (1, 2, 4)
 UPDATING = ("q4", "q9", "q15", "q17", "q18", "q19")
 SEEDS = (1, 2, 3)

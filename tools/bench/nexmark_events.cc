@@ -1,6 +1,8 @@
-// Writes the events of the Nexmark generator as JSON lines, the shape every query reads with --events.
+// Writes the events of the Nexmark generator as JSON lines, the shape every query reads with
+// --events.
 //
-//   bazel run //tools/bench:nexmark_events -- --count 100000 --event-rate 1000 --output events.jsonl
+//   bazel run //tools/bench:nexmark_events -- --count 100000 --event-rate 1000 --output
+//   events.jsonl
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -39,9 +41,9 @@ int main_of_tool(const std::vector<std::string>& words) {
   const Arguments& args = *parsed;
   GeneratorConfig config;
   const auto count = args.get<int64_t>("count", 100'000, "events", at_least<int64_t>(0));
-  config.events_per_second = args.get<int64_t>("event-rate", config.events_per_second,
-                                               "events per second of event time",
-                                               at_least<int64_t>(1));
+  config.events_per_second =
+      args.get<int64_t>("event-rate", config.events_per_second, "events per second of event time",
+                        at_least<int64_t>(1));
   config.out_of_order_group =
       args.get<int64_t>("out-of-order-group", 1, "events in this many are dealt in scrambled order",
                         at_least<int64_t>(1));

@@ -1,9 +1,9 @@
 #include "connectors/nexmark/event_generator.h"
 
-#include <doctest/doctest.h>
-
 #include <map>
 #include <string>
+
+#include <doctest/doctest.h>
 
 #include "connectors/nexmark/event_format.h"
 #include "core/schema.h"
@@ -146,7 +146,10 @@ TEST_CASE("event: the codec gives back what was written and refuses other bytes"
     decode<Event>(truncated);
     CHECK(truncated.failed());
   }
-  ByteReader unknown(std::string_view("\x07" "12345678", 9));
+  ByteReader unknown(
+      std::string_view("\x07"
+                       "12345678",
+                       9));
   decode<Event>(unknown);
   CHECK(unknown.failed());
   CHECK(schema_text<Event>() == "opaque(nexmark_event)");

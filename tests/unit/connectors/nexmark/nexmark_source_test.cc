@@ -1,18 +1,19 @@
 #include "connectors/nexmark/nexmark_source.h"
 
-#include <doctest/doctest.h>
-
 #include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <doctest/doctest.h>
 
 namespace sluice::nexmark {
 namespace {
 
 // Readers driven by hand, with the enumerator beside them.
 struct Readers {
-  explicit Readers(const NexmarkOptions& options, int parallelism) : source(nexmark_events(options)) {
+  explicit Readers(const NexmarkOptions& options, int parallelism)
+      : source(nexmark_events(options)) {
     enumerator = source.create_enumerator();
     REQUIRE(enumerator->open(parallelism).is_ok());
     context.clock = &clock;
@@ -59,9 +60,7 @@ struct Readers {
   std::vector<std::unique_ptr<SourceReader<Event>>> readers;
 };
 
-bool before(const Event& a, const Event& b) {
-  return encode_to_string(a) < encode_to_string(b);
-}
+bool before(const Event& a, const Event& b) { return encode_to_string(a) < encode_to_string(b); }
 
 TEST_CASE("nexmark_source: any parallelism and batch size gives the same events") {
   NexmarkOptions options;

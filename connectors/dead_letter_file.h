@@ -1,5 +1,5 @@
-// Where records that could not be read are kept: JSON lines with place, reason and the bytes as they
-// came.
+// Where records that could not be read are kept: JSON lines with place, reason and the bytes as
+// they came.
 //
 //   flights.dead_letters().sink_to(dead_letter_file("out/dead-letter"));
 #pragma once

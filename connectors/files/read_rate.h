@@ -17,10 +17,9 @@ class ReadRate {
   /// `rows_per_second` over all subtasks; 0 = no limit.
   void start(int64_t rows_per_second, const TaskInfo& task, const Clock& clock) {
     clock_ = &clock;
-    rows_per_second_ = rows_per_second == 0
-                           ? 0
-                           : std::max(1.0, static_cast<double>(rows_per_second)) /
-                                 static_cast<double>(task.parallelism);
+    rows_per_second_ = rows_per_second == 0 ? 0
+                                            : std::max(1.0, static_cast<double>(rows_per_second)) /
+                                                  static_cast<double>(task.parallelism);
     last_ns_ = clock.steady_ns();
     allowance_ = 1;
   }

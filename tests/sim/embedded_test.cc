@@ -1,10 +1,14 @@
 // Whole jobs on real threads: what run_embedded() promises.
 #include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <set>
 #include <thread>
 
 #include <doctest/doctest.h>
 
 #include "actors/cluster_client.h"
+#include "core/clock.h"
 #include "tests/support/toy_job.h"
 
 namespace sluice {
@@ -210,6 +214,89 @@ TEST_CASE("embedded: a source that floods a slow sink is held back by credit") {
   CHECK(outcome.record->taken == 200'000);
   // 4 channels of 2 batches of 8 KiB, what both ends hold, and the batches being built.
   CHECK(outcome.record->in_flight_max < 40'000);
+}
+
+TEST_CASE("embedded: a task that may block has its own thread and the same results") {
+  ToyOptions options;
+  options.may_block = true;
+  options.parallelism = 4;
+  std::mutex mutex;
+  std::set<std::thread::id> threads;
+  options.on_number = [&](int64_t /*number*/) {
+    const std::lock_guard lock(mutex);
+    threads.insert(std::this_thread::get_id());
+  };
+  JobSettings settings;
+  settings.options.put(options::kSchedulerThreads, 1);
+  const Outcome outcome = run_toy(options, settings);
+  REQUIRE(outcome.result.is_ok());
+  CHECK(outcome.result->status == JobStatus::kFinished);
+  CHECK(sorted(outcome.record->committed) == expected_numbers(1000));
+  CHECK(threads.size() > 1);
+}
+
+TEST_CASE("embedded: a task that never leaves user code is given up and named") {
+  // Shared with the thread that is left behind.
+  struct Gate {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool entered = false;
+    bool open = false;
+  };
+  auto gate = std::make_shared<Gate>();
+  ToyOptions options;
+  options.parallelism = 1;
+  options.on_number = [gate](int64_t /*number*/) {
+    std::unique_lock lock(gate->mutex);
+    gate->entered = true;
+    gate->changed.notify_all();
+    gate->changed.wait(lock, [&] { return gate->open; });
+  };
+  JobControl control;
+  JobSettings settings;
+  settings.control = &control;
+  settings.options.put(options::kTaskCancellationTimeout, Duration(20));
+  std::thread canceller([&] {
+    std::unique_lock lock(gate->mutex);
+    gate->changed.wait(lock, [&] { return gate->entered; });
+    control.request_cancel();
+  });
+  const Outcome outcome = run_toy(options, settings);
+  canceller.join();
+  REQUIRE(outcome.result.is_ok());
+  CHECK(outcome.result->status == JobStatus::kFailed);
+  CHECK(outcome.result->tasks_left_behind);
+  CHECK(outcome.result->error.message() ==
+        "tasks that were told to end are still in user code after 20ms: numbers -> add (1/1)");
+  CHECK(outcome.record->commits == 0);
+  const std::lock_guard lock(gate->mutex);
+  gate->open = true;
+  gate->changed.notify_all();
+}
+
+TEST_CASE("embedded: a cancel reaches tasks that are busy within a moment") {
+  // More busy tasks than threads: each step is short, so control mail never waits for long.
+  ToyOptions options;
+  options.numbers = -1;
+  options.parallelism = 6;
+  JobControl control;
+  JobSettings settings;
+  settings.control = &control;
+  settings.options.put(options::kSchedulerThreads, 2);
+  settings.progress_interval = Duration(1);
+  int64_t asked_ns = 0;
+  settings.on_progress = [&](const JobProgress& progress) {
+    if (asked_ns != 0 || progress.records_out < 100'000) return;
+    asked_ns = system_clock().steady_ns();
+    control.request_cancel();
+  };
+  const Outcome outcome = run_toy(options, settings);
+  const double waited_ms = static_cast<double>(system_clock().steady_ns() - asked_ns) / 1e6;
+  REQUIRE(outcome.result.is_ok());
+  CHECK(outcome.result->status == JobStatus::kCancelled);
+  MESSAGE("cancelled and torn down in " << waited_ms << " ms");
+  // A few milliseconds on a quiet machine; the bound leaves room for a busy one and for sanitizers.
+  CHECK(waited_ms < 2000);
 }
 
 TEST_CASE("embedded: a job without a sink is refused") {

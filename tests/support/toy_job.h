@@ -42,6 +42,10 @@ struct ToyOptions {
   bool commit_fails = false;
   /// Splits appear one by one when discover() runs; the last one ends the input.
   bool discovers = false;
+  /// Called for every number the first map sees; user code that takes its time.
+  std::function<void(int64_t number)> on_number;
+  /// The sources run on threads of their own.
+  bool may_block = false;
 };
 
 /// What happened; shared by all parts of a job.
@@ -179,6 +183,7 @@ class AddOne final : public OperatorWithOutput<int64_t> {
       if (cursor.row == in.rows()) return Progress::kDone;
       if (outputs_full()) return Progress::kOutputFull;
       const int64_t value = batch_cast<int64_t>(*in.batch)[cursor.row];
+      if (options_.on_number) options_.on_number(value);
       if (options_.map_throws_at == value) throw std::runtime_error("no such number");
       out_.emit(value + 1, in.batch->time(cursor.row));
       ++cursor.row;
@@ -298,6 +303,7 @@ inline LogicalGraph make_toy_graph(const ToyOptions& options, std::shared_ptr<To
   numbers.name = "numbers";
   numbers.input_count = 0;
   numbers.bounded = source->is_bounded();
+  numbers.may_block = options.may_block;
   numbers.parallelism = options.parallelism;
   numbers.factory = make_source_operator<int64_t>(
       source, WatermarkStrategy<int64_t>::bounded_out_of_orderness(Duration(100)));

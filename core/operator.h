@@ -98,6 +98,8 @@ struct OperatorContext {
   /// Keeps such a record when the job has no dead-letter output; thread-safe, may be null in tests.
   std::function<void(std::string_view place, std::string_view reason, std::string_view raw)>
       dead_letter;
+  /// Batch mode: rolling results are emitted once per key, at the end of the input.
+  bool final_results_only = false;
   /// Checkpoints are on: sinks commit when one completes. Otherwise they commit at the end.
   bool checkpointing = false;
 };

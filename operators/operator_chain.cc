@@ -63,6 +63,7 @@ Status OperatorChain::open(const TaskServices& services, size_t batch_bytes) {
                                   : services.state_directory + "/" + std::to_string(i);
     context.fail_on_bad_record = services.fail_on_bad_record;
     context.checkpointing = services.checkpointing;
+    context.final_results_only = services.final_results_only;
     context.dead_letter = services.dead_letter;
     if (stage.ports.empty()) stage.latency = &context.metrics->histogram("latency.us");
     stage.opened = true;

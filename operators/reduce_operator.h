@@ -1,5 +1,6 @@
 // Rolling results of a keyed stream: reduce, sum, min, max, min_by, max_by and aggregate. Each input
-// record gives one result, the value so far of its key, with the record's time, as in Flink.
+// record gives one result, the value so far of its key, with the record's time, as in Flink. In batch
+// mode each key gives one result, at the end of the input and without time, also as in Flink.
 //
 // sum, min and max change one field of the key's first record; min_by and max_by keep the whole record
 // that has the least or greatest value, the earlier one when values are equal. The functions are
@@ -84,6 +85,7 @@ class KeyedReduceOperator final : public KeyedOperator<KeyedReduceOperator<K, T,
 
   Status open_keyed(OperatorContext& context) {
     RuntimeContext runtime(context);
+    final_only_ = context.final_results_only;
     open_function(reduce_, runtime);
     SLUICE_ASSIGN_OR_RETURN(value_, ValueSlot<T>::add_to(this->rows(), "reduce", {}));
     return Status::ok();
@@ -95,6 +97,14 @@ class KeyedReduceOperator final : public KeyedOperator<KeyedReduceOperator<K, T,
         input, in, cursor, key_,
         [this](const T& record, EventTime time, RowKind) { add(record, time); });
   }
+  bool on_watermark() {
+    if (!final_only_ || this->watermark() != kMaxTime) return true;
+    return this->rows().visit_rows(next_final_, [this] {
+      if (this->outputs_full()) return false;
+      this->out_.emit_copy(*value_.get());
+      return true;
+    });
+  }
 
  private:
   static constexpr bool kInPlace = std::is_void_v<std::invoke_result_t<F&, T&, const T&>>;
@@ -103,7 +113,7 @@ class KeyedReduceOperator final : public KeyedOperator<KeyedReduceOperator<K, T,
     const T* so_far = value_.get();
     if (so_far == nullptr) {
       value_.set(record);
-      this->out_.emit_copy(record, time);
+      if (!final_only_) this->out_.emit_copy(record, time);
       return;
     }
     if constexpr (!kInPlace) {
@@ -113,12 +123,14 @@ class KeyedReduceOperator final : public KeyedOperator<KeyedReduceOperator<K, T,
     } else {
       value_.modify([&](T& held) { std::invoke(reduce_, held, record); });
     }
-    this->out_.emit_copy(*value_.get(), time);
+    if (!final_only_) this->out_.emit_copy(*value_.get(), time);
   }
 
   F reduce_;
   KeyFn key_;
   ValueSlot<T> value_;
+  RowAddress next_final_;
+  bool final_only_ = false;
 };
 
 template <class K, class In, class Aggregate, class KeyFn>
@@ -138,6 +150,7 @@ class KeyedAggregateOperator final
 
   Status open_keyed(OperatorContext& context) {
     RuntimeContext runtime(context);
+    final_only_ = context.final_results_only;
     open_function(aggregate_, runtime);
     SLUICE_ASSIGN_OR_RETURN(value_,
                             ValueSlot<Accumulator>::add_to(this->rows(), "aggregate", {}));
@@ -150,18 +163,28 @@ class KeyedAggregateOperator final
         input, in, cursor, key_,
         [this](const In& record, EventTime time, RowKind) { add(record, time); });
   }
+  bool on_watermark() {
+    if (!final_only_ || this->watermark() != kMaxTime) return true;
+    return this->rows().visit_rows(next_final_, [this] {
+      if (this->outputs_full()) return false;
+      this->out_.emit_copy(aggregate_.get_result(*value_.get()));
+      return true;
+    });
+  }
 
  private:
   void add(const In& record, EventTime time) {
     if (value_.get() == nullptr) value_.set(aggregate_.create_accumulator());
     value_.modify(
         [&](Accumulator& accumulator) { add_to_accumulator(aggregate_, accumulator, record); });
-    this->out_.emit_copy(aggregate_.get_result(*value_.get()), time);
+    if (!final_only_) this->out_.emit_copy(aggregate_.get_result(*value_.get()), time);
   }
 
   Aggregate aggregate_;
   KeyFn key_;
   ValueSlot<Accumulator> value_;
+  RowAddress next_final_;
+  bool final_only_ = false;
 };
 
 // ---- factories ----------------------------------------------------------------------------------

@@ -86,6 +86,7 @@ struct TaskServices {
       dead_letter;
   bool fail_on_bad_record = false;
   bool checkpointing = false;
+  bool final_results_only = false;
 };
 
 enum class RunState {
@@ -136,6 +137,8 @@ class Task {
   Status checkpoint_complete(CheckpointId checkpoint);
   void checkpoint_aborted(CheckpointId checkpoint);
 
+  /// In TaskLink::snapshot_taken: how long the task has stood still for it.
+  int64_t last_snapshot_ns() const;
   /// End of data was sent; only snapshots follow.
   bool has_ended() const;
 

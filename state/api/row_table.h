@@ -128,6 +128,28 @@ class RowTable {
     }
   }
 
+  /// Calls f() with each row from `cursor` on current, until it returns false; true at the end. Rows
+  /// must not be added or removed between the calls that share a cursor.
+  template <class F>
+  bool visit_rows(RowAddress& cursor, F&& f) {
+    clear_current_key();
+    for (; cursor.group < groups_.size(); ++cursor.group, cursor.row = 0) {
+      const Group& group = groups_[cursor.group];
+      while (cursor.row >> page_shift_ < group.pages.size()) {
+        if (!has_row(group, cursor.row)) {
+          cursor.row = ((cursor.row >> page_shift_) + 1) << page_shift_;  // The next page.
+          continue;
+        }
+        const bool found = set_current_row(cursor);
+        const bool go_on = !found || f();
+        clear_current_key();
+        if (!go_on) return false;
+        ++cursor.row;
+      }
+    }
+    return true;
+  }
+
   // -- time --
 
   int64_t now_ms() const { return now_ms_; }

@@ -123,17 +123,18 @@ class ConnectedStreams {
         first_, second_, name,
         make_co_process_operator<A, B, U>(Function(std::move(first), std::move(second))), false);
   }
+
+ protected:
   DataStream<A> first_;
   DataStream<B> second_;
 };
 
-/// Two streams with keys of one type.
+/// Two streams with keys of one type; map and flat_map see the records of a key in one subtask.
 template <class K, class A, class B, class KeyFn1, class KeyFn2>
-class KeyedConnectedStreams {
+class KeyedConnectedStreams : public ConnectedStreams<A, B> {
  public:
   KeyedConnectedStreams(DataStream<A> first, DataStream<B> second, KeyFn1 key1, KeyFn2 key2)
-      : first_(std::move(first)),
-        second_(std::move(second)),
+      : ConnectedStreams<A, B>(std::move(first), std::move(second)),
         key1_(std::move(key1)),
         key2_(std::move(key2)) {}
 
@@ -144,13 +145,11 @@ class KeyedConnectedStreams {
                                     "KeyedCoProcessFunction<Key, Record1, Record2, Result>");
     using U = typename F::Output;
     return detail::connect_two<U>(
-        first_, second_, "keyed_co_process",
+        this->first_, this->second_, "keyed_co_process",
         make_keyed_co_process_operator<K, A, B, U>(std::move(function), key1_, key2_), true);
   }
 
  private:
-  DataStream<A> first_;
-  DataStream<B> second_;
   KeyFn1 key1_;
   KeyFn2 key2_;
 };

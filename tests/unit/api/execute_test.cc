@@ -2,65 +2,16 @@
 #include "api/execute.h"
 
 #include <algorithm>
-#include <map>
 #include <numeric>
 #include <string>
 #include <vector>
 
 #include <doctest/doctest.h>
 
+#include "tests/unit/api/orders.h"
+
 namespace sluice {
 namespace {
-
-struct Order {
-  int64_t id = 0;
-  Text customer;
-  int64_t price = 0;
-  EventTime time;
-  friend bool operator==(const Order&, const Order&) = default;
-};
-SLUICE_RECORD(Order, id, customer, price, time);
-
-struct Total {
-  Text customer;
-  EventTime end;
-  int64_t orders = 0;
-  int64_t price = 0;
-  friend auto operator<=>(const Total&, const Total&) = default;
-};
-SLUICE_RECORD(Total, customer, end, orders, price);
-
-Order make_order(int64_t n) {
-  return {n, Text("customer with a long name " + std::to_string(n % 7)), n % 100,
-          EventTime{(n - n % 5 + (n * 3) % 5) * 100}};
-}
-WatermarkStrategy<Order> in_order_within(Duration bound) {
-  return WatermarkStrategy<Order>::bounded_out_of_orderness(bound).with_timestamp(&Order::time);
-}
-
-/// Runs a job that `build` makes, at several parallelisms and batch sizes, with and without chains,
-/// and expects the same records every time.
-template <class Build>
-auto same_everywhere(Build&& build) {
-  using Stream = std::invoke_result_t<Build&, StreamEnvironment&>;
-  std::vector<typename Stream::Record> expected;
-  bool first = true;
-  for (const int parallelism : {1, 2, 3}) {
-    for (const int64_t batch_rows : {1024, 1, 2}) {
-      StreamEnvironment env;
-      env.set_parallelism(parallelism);
-      env.options().put(options::kBatchRows, batch_rows);
-      if (batch_rows == 2) env.disable_operator_chaining();
-      auto result = build(env).execute_and_collect();
-      REQUIRE_MESSAGE(result.is_ok(), result.status().to_string());
-      std::sort(result->begin(), result->end());
-      if (first) expected = *result;
-      first = false;
-      CHECK(*result == expected);
-    }
-  }
-  return expected;
-}
 
 TEST_CASE("execute: fused functions give what the same functions give one by one") {
   const auto results = same_everywhere([](StreamEnvironment& env) {
@@ -76,6 +27,66 @@ TEST_CASE("execute: fused functions give what the same functions give one by one
   CHECK(results.front() == 5);
 }
 
+TEST_CASE("execute: adjacent functions run as one operator of one task") {
+  StreamEnvironment env;
+  env.set_parallelism(2);
+  env.from_sequence(1, 9)
+      .map([](int64_t n) { return n; })
+      .name("first")
+      .filter([](int64_t n) { return n > 0; })
+      .map([](int64_t n) { return n; })
+      .name("last")
+      .sink_to(PrintSink<int64_t>());
+  JobSettings settings;
+  settings.options = env.options();
+  const auto plan = explain_plan(env.graph(), settings, PlanFormat::kText);
+  REQUIRE(plan.is_ok());
+  CHECK_MESSAGE(plan->find("first -> filter -> last") != std::string::npos, *plan);
+}
+
+/// A type with a codec of its own instead of SLUICE_RECORD.
+class Point {
+ public:
+  Point() = default;
+  Point(int32_t x, int32_t y) : x_(x), y_(y) {}
+  int32_t x() const { return x_; }
+  int32_t y() const { return y_; }
+
+ private:
+  int32_t x_ = 0;
+  int32_t y_ = 0;
+};
+
+}  // namespace
+
+template <>
+struct Codec<Point> {
+  static std::string schema_name() { return "point"; }
+  static void encode(const Point& point, ByteWriter& writer) {
+    writer.fixed(point.x());
+    writer.fixed(point.y());
+  }
+  static void decode(ByteReader& reader, Point& point) {
+    const auto x = reader.fixed<int32_t>();
+    point = Point(x, reader.fixed<int32_t>());
+  }
+};
+
+namespace {
+
+TEST_CASE("execute: a type with a codec of its own flows like any record") {
+  StreamEnvironment env;
+  const auto result =
+      env.from_sequence(1, 3)
+          .map([](int64_t n) { return Point(static_cast<int32_t>(n), 7); })
+          .key_by([](const Point& point) { return point.y(); })
+          .reduce([](const Point& a, const Point& b) { return Point(a.x() + b.x(), b.y()); })
+          .execute_and_collect();
+  REQUIRE_MESSAGE(result.is_ok(), result.status().to_string());
+  REQUIRE(result->size() == 3);
+  CHECK((*result)[2].x() == 6);
+}
+
 TEST_CASE("execute: running sums per key end with the whole sum") {
   const auto results = same_everywhere([](StreamEnvironment& env) {
     return env.generator(700, make_order)
@@ -87,74 +98,6 @@ TEST_CASE("execute: running sums per key end with the whole sum") {
         .map([](const std::pair<std::string, int64_t>& total) { return total.first; });
   });
   CHECK(results.size() == 700);
-}
-
-struct CountOrders {
-  Total create_accumulator() const { return {}; }
-  void add(const Order& order, Total& total) const {
-    ++total.orders;
-    total.price += order.price;
-  }
-  Total get_result(const Total& total) const { return total; }
-  void merge(Total& into, const Total& other) const {
-    into.orders += other.orders;
-    into.price += other.price;
-  }
-};
-
-TEST_CASE("execute: windows per key do not depend on parallelism or batch size") {
-  const auto totals = same_everywhere([](StreamEnvironment& env) {
-    return env.generator(700, make_order, in_order_within(10s))
-        .key_by(&Order::customer)
-        .window(TumblingEventTimeWindows::of(10s))
-        .aggregate(CountOrders{}, [](const Text& customer, const TimeWindow& window,
-                                     std::span<const Total> totals, Collector<Total>& out) {
-          out.collect({customer, EventTime{window.end}, totals[0].orders, totals[0].price});
-        });
-  });
-  int64_t orders = 0;
-  for (const Total& total : totals) orders += total.orders;
-  CHECK(orders == 700);
-  CHECK(totals.size() == 49);
-}
-
-TEST_CASE("execute: late records go to their side output") {
-  StreamEnvironment env;
-  const OutputTag<Order> late("late");
-  auto totals = env.from_elements<Order>({{1, "a", 1, EventTime{5000}},
-                                          {2, "a", 1, EventTime{25000}},
-                                          {3, "a", 1, EventTime{6000}}},
-                                         in_order_within(0s))
-                    .key_by(&Order::customer)
-                    .window(TumblingEventTimeWindows::of(10s))
-                    .side_output_late_data(late)
-                    .aggregate(CountOrders{});
-  const auto result = totals.get_side_output(late).execute_and_collect();
-  REQUIRE(result.is_ok());
-  REQUIRE(result->size() == 1);
-  CHECK((*result)[0].id == 3);
-}
-
-TEST_CASE("execute: windows over all records run in one subtask") {
-  StreamEnvironment env;
-  env.set_parallelism(3);
-  const auto result = env.generator(100, make_order, in_order_within(10s))
-                          .window_all(TumblingEventTimeWindows::of(1h))
-                          .aggregate(CountOrders{})
-                          .execute_and_collect();
-  REQUIRE(result.is_ok());
-  REQUIRE(result->size() == 1);
-  CHECK((*result)[0].orders == 100);
-}
-
-TEST_CASE("execute: count windows per key") {
-  const auto results = same_everywhere([](StreamEnvironment& env) {
-    return env.from_sequence(1, 100)
-        .key_by([](int64_t n) { return n % 4; })
-        .count_window(5)
-        .reduce([](int64_t a, int64_t) { return a % 4; });
-  });
-  CHECK(results.size() == 20);
 }
 
 /// Counts per key and tells the count by a timer at the end of event time.
@@ -241,78 +184,25 @@ TEST_CASE("execute: connected and united streams bring the records of both") {
   CHECK(results == std::vector<int64_t>{1, 1, 2, 2, 3, 3, 4, 4, 5, 5, '1', '2'});
 }
 
-struct Payment {
-  int64_t order = 0;
-  int64_t amount = 0;
-  EventTime time;
-};
-SLUICE_RECORD(Payment, order, amount, time);
-
-Payment make_payment(int64_t n) { return {n % 50, n, EventTime{n * 100}}; }
-WatermarkStrategy<Payment> payments_in_order() {
-  return WatermarkStrategy<Payment>::monotonous().with_timestamp(&Payment::time);
-}
-/// All pairs of the orders and payments below for which `fits` holds, as order id · 1000 + amount.
-template <class Fits>
-std::vector<int64_t> pairs(Fits&& fits) {
-  std::vector<int64_t> all;
-  for (int64_t o = 0; o < 50; ++o) {
-    for (int64_t p = 0; p < 200; ++p) {
-      const Order order = make_order(o);
-      const Payment payment = make_payment(p);
-      if (payment.order == order.id && fits(order, payment)) all.push_back(o * 1000 + p);
-    }
-  }
-  return all;
-}
-
-TEST_CASE("execute: a window join gives every pair of one key and window") {
-  const auto results = same_everywhere([](StreamEnvironment& env) {
-    return env.generator(50, make_order, in_order_within(10s))
-        .join(env.generator(200, make_payment, payments_in_order()))
-        .where(&Order::id)
-        .equal_to(&Payment::order)
-        .window(TumblingEventTimeWindows::of(5s))
-        .apply([](const Order& o, const Payment& p) { return o.id * 1000 + p.amount; });
-  });
-  CHECK(results == pairs([](const Order& o, const Payment& p) {
-          return o.time.ms / 5000 == p.time.ms / 5000;
-        }));
-}
-
-TEST_CASE("semantics rule 43: an interval join pairs records whose times are near each other") {
-  const auto results = same_everywhere([](StreamEnvironment& env) {
-    return env.generator(50, make_order, in_order_within(10s))
-        .key_by(&Order::id)
-        .interval_join(
-            env.generator(200, make_payment, payments_in_order()).key_by(&Payment::order))
-        .between(-100ms, 5100ms)
-        .upper_bound_exclusive()
-        .process([](const Order& o, const Payment& p) { return o.id * 1000 + p.amount; });
-  });
-  CHECK(results == pairs([](const Order& o, const Payment& p) {
-          return p.time - o.time >= -100ms && p.time - o.time < 5100ms;
-        }));
-}
-
-TEST_CASE("execute: co_group hands over both sides, also when one is empty") {
-  const auto results = same_everywhere([](StreamEnvironment& env) {
-    return env.generator(50, make_order, in_order_within(10s))
-        .co_group(env.generator(200, make_payment, payments_in_order()))
-        .where(&Order::id)
-        .equal_to(&Payment::order)
-        .window(TumblingEventTimeWindows::of(5s))
-        .apply([](std::span<const Order> orders, std::span<const Payment> payments,
-                  Collector<int64_t>& out) {
-          out.collect(static_cast<int64_t>(orders.size() * 10 + payments.size()));
-        });
-  });
-  const auto count = [&](int64_t value) {
-    return std::count(results.begin(), results.end(), value);
+TEST_CASE("execute: connected keyed streams meet in the subtask of their key") {
+  struct Where {
+    int subtask = 0;
+    void open(RuntimeContext& context) { subtask = context.subtask(); }
+    std::pair<int64_t, int64_t> operator()(int64_t n) { return {n, subtask}; }
   };
-  // 200 payments of 50 orders: 4 of each, 5 s apart, of which one meets its order.
-  CHECK(count(1) + count(11) == 200);
-  CHECK(count(10) + count(11) == 50);
+  StreamEnvironment env;
+  env.set_parallelism(3);
+  const auto same = [](int64_t n) { return n; };
+  const auto result = env.from_sequence(1, 20)
+                          .connect(env.from_sequence(1, 20))
+                          .key_by(same, same)
+                          .map(Where{}, Where{})
+                          .execute_and_collect();
+  REQUIRE(result.is_ok());
+  auto places = *result;
+  std::sort(places.begin(), places.end());
+  REQUIRE(places.size() == 40);
+  for (size_t i = 0; i < 40; i += 2) CHECK(places[i] == places[i + 1]);
 }
 
 TEST_CASE("execute: blocking lookups on I/O threads keep the order if asked") {
@@ -351,19 +241,6 @@ TEST_CASE("execute: a custom partitioner decides the subtask") {
   CHECK(std::accumulate(result->begin(), result->end(), int64_t{0}) == 90);
 }
 
-TEST_CASE("execute: new times in the middle of a job") {
-  StreamEnvironment env;
-  env.set_parallelism(1);
-  const auto result = env.generator(100, make_order)
-                          .assign_timestamps_and_watermarks(in_order_within(10s))
-                          .key_by(&Order::customer)
-                          .window(TumblingEventTimeWindows::of(1h))
-                          .aggregate(CountOrders{})
-                          .execute_and_collect();
-  REQUIRE(result.is_ok());
-  CHECK(result->size() == 7);
-}
-
 TEST_CASE("execute: a failing function fails the job with operator, subtask and text") {
   StreamEnvironment env;
   env.set_parallelism(1);
@@ -379,18 +256,6 @@ TEST_CASE("execute: a failing function fails the job with operator, subtask and 
   CHECK(text.find("pick") != std::string::npos);
   CHECK(text.find("(1/1)") != std::string::npos);
   CHECK(text.find("five is refused") != std::string::npos);
-}
-
-TEST_CASE("execute: mistakes of the builder come before anything runs") {
-  StreamEnvironment env;
-  const auto result = env.generator(10, make_order, in_order_within(1s))
-                          .key_by(&Order::customer)
-                          .window(TumblingEventTimeWindows::of(0s))
-                          .aggregate(CountOrders{})
-                          .execute_and_collect();
-  CHECK(result.status().code() == StatusCode::kInvalidArgument);
-  StreamEnvironment empty;
-  CHECK_FALSE(empty.execute("nothing").is_ok());
 }
 
 }  // namespace

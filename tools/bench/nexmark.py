@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+"""Measures the Nexmark queries: throughput, processor time, memory and latency of each.
+
+    bazel run //tools/bench:nexmark -- --queries q0,q5 --events 10M --parallelism 2 --runs 3 --json out.json
+
+Each query is a process of its own, so that processor time and memory are its own. A small run warms the
+disk cache; then `--runs` runs as fast as they can, of which the median counts and the spread is shown;
+then one at half the rate of the median, for latency. Nothing else should run on the machine.
+"""
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+QUERIES = ("q0 q1 q2 q3 q4 q5 q7 q8 q9 q10 q11 q12 q15 q17 q18 q19 q20").split()
+WARM_UP_EVENTS = 200_000
+# Loops written by hand over the same generator, for the queries that have one.
+LOOP = "tools/bench/nexmark_loop"
+
+
+def parse_count(text):
+    """10M, 1.5K, 200000."""
+    factor = {"K": 1_000, "M": 1_000_000, "G": 1_000_000_000}.get(text[-1:].upper(), 1)
+    try:
+        return int(float(text[:-1] if factor > 1 else text) * factor)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number such as 10M") from None
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--queries", default="all", help="q0,q5,... or all")
+    parser.add_argument("--events", type=parse_count, default=10_000_000, help="events per run")
+    parser.add_argument("--event-rate", type=parse_count, default=100_000,
+                        help="events per second of event time")
+    parser.add_argument("--parallelism", type=int, default=os.cpu_count())
+    parser.add_argument("--state-backend", choices=("hashmap", "rocksdb"), default="hashmap")
+    parser.add_argument("--checkpoint-interval", help="e.g. 1s; without, no checkpoints")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--latency-seconds", type=float, default=5, help="0 = no latency run")
+    parser.add_argument("--json", metavar="FILE", help="all numbers, for write_benchmarks_doc")
+    parser.add_argument("-D", dest="options", action="append", default=[], metavar="KEY=VALUE",
+                        help="an option for every job")
+    arguments = parser.parse_args()
+    arguments.queries = QUERIES if arguments.queries == "all" else arguments.queries.split(",")
+    unknown = [query for query in arguments.queries if query not in QUERIES]
+    if unknown:
+        parser.error(f"no query {', '.join(unknown)}; there are: {' '.join(QUERIES)}")
+    if arguments.runs < 1 or arguments.events < 1:
+        parser.error("--runs and --events must be at least 1")
+    return arguments
+
+
+def caller_path(path):
+    """Relative paths are the caller's; bazel run starts this elsewhere."""
+    return os.path.join(os.environ.get("BUILD_WORKING_DIRECTORY", ""), path)
+
+
+class RunFailed(Exception):
+    pass
+
+
+def run_process(words):
+    """Runs a program to its end; wall and processor seconds, peak memory, and its last line."""
+    begin = time.monotonic()
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=errors, text=True)
+        output = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        wall = time.monotonic() - begin
+        if process.returncode != 0:
+            errors.seek(0)
+            raise RunFailed(f"{' '.join(words)}: exit {process.returncode}: {errors.read().strip()}")
+    lines = output.strip().splitlines()
+    return {"wall_s": wall, "cpu_s": usage.ru_utime + usage.ru_stime,
+            "peak_memory_mb": usage.ru_maxrss / 1024, "summary": json.loads(lines[-1])}
+
+
+class Driver:
+    def __init__(self, arguments, directory):
+        self.arguments = arguments
+        self.checkpoints = os.path.join(directory, "checkpoints")
+
+    def run_query(self, query, *flags):
+        words = [f"jobs/nexmark/{query}", "--event-rate", str(self.arguments.event_rate),
+                 "--parallelism", str(self.arguments.parallelism),
+                 "--state-backend", self.arguments.state_backend, "--summary", "json", *flags]
+        for option in self.arguments.options:
+            words += ["-D", option]
+        if self.arguments.checkpoint_interval:
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
+            words += ["--checkpoint-dir", self.checkpoints,
+                      "--checkpoint-interval", self.arguments.checkpoint_interval]
+        return run_process(words)
+
+    def measure(self, query):
+        """All numbers of one query."""
+        self.run_query(query, "--count", str(min(WARM_UP_EVENTS, self.arguments.events)))
+        runs = [self.run_query(query, "--count", str(self.arguments.events))
+                for _ in range(self.arguments.runs)]
+        for run in runs:
+            run["events_per_s"] = self.arguments.events / run["wall_s"]
+            run["events_per_core_s"] = self.arguments.events / run["cpu_s"]
+        rates = [run["events_per_s"] for run in runs]
+        middle = sorted(runs, key=lambda run: run["events_per_s"])[len(runs) // 2]
+        result = {
+            "events_per_s": statistics.median(rates),
+            "events_per_core_s": statistics.median(run["events_per_core_s"] for run in runs),
+            "spread": (max(rates) - min(rates)) / statistics.median(rates),
+            "peak_memory_mb": max(run["peak_memory_mb"] for run in runs),
+            "state_bytes": middle["summary"].get("state_bytes"),
+            "checkpoints": middle["summary"].get("checkpoints"),
+            "checkpoint_ms": middle["summary"].get("checkpoint_ms"),
+            "runs": runs,
+        }
+        if self.arguments.latency_seconds > 0:
+            result["latency"] = self.measure_latency(query, int(result["events_per_s"] / 2))
+        return result
+
+    def measure_latency(self, query, rate):
+        run = self.run_query(query, "--count", "0", "--rate", str(rate),
+                             "--run-for", f"{int(self.arguments.latency_seconds * 1000)}ms",
+                             "-D", "metrics.latency.interval=5ms")
+        latency = run["summary"].get("latency_us") or {}
+        return {"rate": rate, "reached": run["summary"]["records_in"] / run["summary"]["seconds"],
+                **latency}
+
+
+def measure_loops(queries, events, event_rate):
+    """What a loop without an engine needs; nothing for queries without one."""
+    if not os.path.exists(LOOP):
+        return {}
+    done = subprocess.run([LOOP, "--count", str(events), "--event-rate", str(event_rate)],
+                          check=True, capture_output=True, text=True)
+    loops = json.loads(done.stdout)
+    return {query: loops[query] for query in queries if query in loops}
+
+
+def machine():
+    def first_of(path, prefix):
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                if line.startswith(prefix):
+                    return line.split(":", 1)[1].strip()
+        return "?"
+
+    return {
+        "cpu": first_of("/proc/cpuinfo", "model name"),
+        "cores": os.cpu_count(),
+        "memory_gb": round(int(first_of("/proc/meminfo", "MemTotal").split()[0]) / 1024**2, 1),
+        "system": f"{platform.system()} {platform.release()}",
+        "load_before": os.getloadavg()[0],
+    }
+
+
+def commit():
+    # The sources are where bazel was called from; without git the commit is not known.
+    try:
+        done = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True,
+                              cwd=os.environ.get("BUILD_WORKSPACE_DIRECTORY"), check=False)
+        return done.stdout.strip() or "?"
+    except OSError:
+        return "?"
+
+
+def show_number(value, unit=""):
+    return "-" if value is None else f"{value:,.0f}{unit}"
+
+
+def print_row(query, result):
+    latency = result.get("latency", {})
+    print(f"{query:5}{result['events_per_s'] / 1e6:9.2f} M{result['events_per_core_s'] / 1e6:9.2f} M"
+          f"{result['spread'] * 100:8.1f} %{result['peak_memory_mb']:9.0f} MB"
+          f"{show_number(latency.get('p50')):>10}{show_number(latency.get('p99')):>10}"
+          f"{show_number(latency.get('p9999')):>10}{show_number(result['checkpoints']):>8}", flush=True)
+
+
+def main():
+    arguments = parse_arguments()
+    report = {
+        "machine": machine(), "commit": commit(), "command": " ".join(sys.argv[1:]),
+        "settings": {key: value for key, value in vars(arguments).items() if key != "json"},
+        "loops": measure_loops(arguments.queries, arguments.events, arguments.event_rate),
+        "queries": {},
+    }
+    print(f"{'query':5}{'events/s':>11}{'per core':>11}{'spread':>10}{'memory':>12}"
+          f"{'p50 us':>10}{'p99 us':>10}{'p99.99':>10}{'chkpts':>8}")
+    failed = False
+    with tempfile.TemporaryDirectory() as directory:
+        driver = Driver(arguments, directory)
+        for query in arguments.queries:
+            try:
+                report["queries"][query] = driver.measure(query)
+                print_row(query, report["queries"][query])
+            except (RunFailed, json.JSONDecodeError, IndexError) as error:
+                failed = True
+                report["queries"][query] = {"error": str(error)}
+                print(f"{query:5}failed: {error}", flush=True)
+    if arguments.json:
+        with open(caller_path(arguments.json), "w", encoding="utf-8") as file:
+            json.dump(report, file, indent=1)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

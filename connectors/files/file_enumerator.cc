@@ -26,8 +26,7 @@ Status FileEnumerator::open(int /*source_parallelism*/) {
       return Status::not_found("no such directory: " + options_.path);
     }
   }
-  const Status found = discover();
-  if (!found.is_ok()) return found;
+  SLUICE_RETURN_IF_ERROR(discover());
   for (size_t i = 0; i < std::min(pending_.size(), kCheckedFilesMax); ++i) {
     if (options_.check_file) SLUICE_RETURN_IF_ERROR(options_.check_file(pending_[i].path));
   }

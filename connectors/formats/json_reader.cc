@@ -74,6 +74,10 @@ bool JsonCursor::read_escape() {
   }
   uint32_t code = 0;
   if (!read_hex4(code)) return false;
+  if (code >= 0xDC80 && code < 0xDD00) {
+    scratch_ += static_cast<char>(code & 0xFF);
+    return true;
+  }
   if (code >= 0xDC00 && code < 0xE000) return fail("half a surrogate pair in a string");
   if (code >= 0xD800 && code < 0xDC00) {
     uint32_t low = 0;

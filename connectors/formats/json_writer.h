@@ -4,7 +4,8 @@
 // tuples are arrays. A map is an object when its keys are text, numbers, times or enums, otherwise
 // an array of [key, value]. Bytes are base64. int64 is written with all its digits. NaN and the
 // infinities, which JSON has no numbers for, are the strings "NaN", "Infinity" and "-Infinity".
-// Text is taken for UTF-8 and passes through unchecked; control characters are escaped.
+// Control characters are escaped. A byte that is not part of UTF-8 becomes the lone surrogate
+// \udcXX (as Python's "surrogateescape" has it), so the output is always valid and no byte is lost.
 #pragma once
 
 #include <string>

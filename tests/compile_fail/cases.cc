@@ -64,9 +64,7 @@ void build(StreamEnvironment& env) {
 #elif defined(CASE_not_an_aggregate)
   orders.key_by(&Order::id).window(TumblingEventTimeWindows::of(1h)).aggregate(NoAggregateAtAll{});
 #elif defined(CASE_session_not_mergeable)
-  orders.key_by(&Order::id)
-      .window(EventTimeSessionWindows::with_gap(1h))
-      .aggregate(NotMergeable{});
+  orders.key_by(&Order::id).window(EventTimeSessionWindows::with_gap(1h)).aggregate(NotMergeable{});
 #elif defined(CASE_process_other_key)
   orders.key_by(&Order::id).process(OrdersByText{});
 #else

@@ -89,6 +89,7 @@ class PaneWindowOperator final : public OperatorWithOutput<Out> {
   bool begin_window();
   bool emit_window();
   void end_window();
+  void skip_windows_before(int64_t start);
   void drop_panes();
   void schedule();
   /// Start of the next window that may have contents; nothing when there are no contents.
@@ -264,7 +265,7 @@ void SLUICE_PANE_OPERATOR::select_pane(int64_t time) {
   pane_->drop_at = drop_at;
   if (watermark_.current() != kMinTime) {
     const int64_t first_open = grid_.first_window_start(saturating_add(watermark_.current(), 1ms).ms);
-    next_window_ = std::max(next_window_, first_open);
+    skip_windows_before(first_open);
   }
   schedule();
 }
@@ -379,7 +380,7 @@ bool SLUICE_PANE_OPERATOR::advance(int64_t watermark) {
   drop_panes();
   const int64_t first_open =
       watermark == kMaxTime.ms ? kNever : grid_.first_window_start(watermark + 1);
-  next_window_ = std::max(next_window_, first_open);
+  skip_windows_before(first_open);
   schedule();
   return true;
 }
@@ -440,12 +441,20 @@ bool SLUICE_PANE_OPERATOR::emit_window() {
 
 SLUICE_PANE_TEMPLATE
 void SLUICE_PANE_OPERATOR::end_window() {
-  next_window_ = grid_.next_window(*firing_);
+  const int64_t next = grid_.next_window(*firing_);
   firing_.reset();
+  skip_windows_before(next);
+}
+
+// The windows that start before `start` have fired or are empty.
+SLUICE_PANE_TEMPLATE
+void SLUICE_PANE_OPERATOR::skip_windows_before(int64_t start) {
+  if (start <= next_window_) return;
+  next_window_ = start;
   if constexpr (kIsSliding) {
-    merger_->remove_panes(panes_, merged_from_, std::min(next_window_, merged_to_));
-    merged_from_ = next_window_;
-    merged_to_ = std::max(merged_to_, merged_from_);
+    merger_->remove_panes(panes_, merged_from_, std::min(start, merged_to_));
+    merged_from_ = start;
+    merged_to_ = std::max(merged_to_, start);
   }
 }
 

@@ -103,7 +103,7 @@ Status FileSystem::write_file_atomically(const std::string& path, std::string_vi
     SLUICE_RETURN_IF_ERROR(file->close());
     return rename(temporary, path);
   };
-  const Status status = write();
+  Status status = write();
   if (!status.is_ok()) {
     // The first error is the one to tell; a temporary that stays is replaced by the next try.
     (void)remove(temporary);

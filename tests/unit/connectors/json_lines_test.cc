@@ -141,7 +141,7 @@ TEST_CASE(
     "UTF-8") {
   const auto there_and_back = [](std::string_view bytes) {
     Text text;
-    const std::string json = json_of(Text(bytes));
+    std::string json = json_of(Text(bytes));
     CHECK(read(json, text) == "");
     CHECK(text.str() == bytes);
     return json;

@@ -96,7 +96,9 @@ class RowTable {
   void note_removed(const CellRef& cell, std::string_view suffix);
   /// Whether note_removed() has to be called for the current row.
   bool must_note_removals() const {
-    return current_ != nullptr && (load_header(current_) & kRowFresh) == 0;
+    // The flags in a shared page are those of before the freeze.
+    return current_ != nullptr &&
+           (current_is_shared_ || (load_header(current_) & kRowFresh) == 0);
   }
 
   /// Ends the record or timer: frees the row when nothing is left in it.

@@ -214,7 +214,7 @@ class JobsTest(unittest.TestCase):
 
     def test_the_summary_line_is_readable(self):
         done = subprocess.run(
-            ["jobs/flight_delays", "--input", FLIGHTS, "--output", self.out],
+            ["jobs/flight_delays", "--input", FLIGHTS, "--output", self.out, "--parallelism", "1"],
             stdout=subprocess.PIPE, text=True, check=True)
         self.assertRegex(done.stdout.strip().splitlines()[-1],
                          r"^flight_delays FINISHED: 20000 records in, .* 124 late")

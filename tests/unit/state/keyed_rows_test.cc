@@ -1,0 +1,456 @@
+// KeyedRows against a model of standard containers: random operations, snapshots taken while the
+// table goes on, deltas, and restore at other key-group ranges.
+#include "state/api/keyed_rows.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/random.h"
+#include "state/api/folding_state.h"
+#include "state/api/list_state.h"
+#include "state/api/map_state.h"
+#include "state/api/value_state.h"
+#include "tests/support/memory_snapshot.h"
+
+namespace sluice {
+namespace {
+
+using Entries = std::map<std::string, std::map<std::pair<int, std::string>, std::string>>;
+
+Entries entries_of(const MemorySnapshot& snapshot) {
+  Entries all;
+  auto reader = snapshot.reader();
+  for (const std::string& name : reader.keyed_state_names()) {
+    auto& entries = all[name];
+    const Status status = reader.visit_keyed_state(
+        name, [&](int group, std::string_view key, std::string_view value) {
+          entries[{group, std::string(key)}] = std::string(value);
+          return Status::ok();
+        });
+    REQUIRE(status.is_ok());
+  }
+  return all;
+}
+
+MemorySnapshot full_copy(FrozenState& frozen) {
+  MemorySnapshot snapshot;
+  REQUIRE(frozen.write(snapshot, false).is_ok());
+  return snapshot;
+}
+
+/// What a key holds, in plain containers.
+struct Model {
+  std::optional<int64_t> count;
+  std::optional<std::string> name;
+  std::vector<std::string> list;
+  std::map<std::string, int64_t> map;
+
+  bool is_empty() const { return !count && !name && list.empty() && map.empty(); }
+  friend bool operator==(const Model&, const Model&) = default;
+};
+
+struct Station {
+  int32_t id = 0;
+  Text name;
+};
+SLUICE_RECORD(Station, id, name);
+
+/// A table with one state of each kind. Strings in it are long enough not to stand inside a Text.
+template <class K>
+class Table {
+ public:
+  explicit Table(int subtask = 0, int parallelism = 1)
+      : rows_(RowTable::Options{
+            .key_groups = key_group_range_of(subtask, parallelism, kDefaultMaxParallelism),
+            .clock = &clock_,
+            .owner = "table"}) {
+    count_ = *ValueState<int64_t>::add_to(rows_, {"count"});
+    name_ = *ValueState<std::string>::add_to(rows_, {"name"});
+    list_ = *ListState<Station>::add_to(rows_, {"list"});
+    map_ = *MapState<Text, int64_t>::add_to(rows_, {"map"});
+    rows_.seal();
+  }
+
+  KeyedRows<K>& rows() { return rows_; }
+  void use(const K& key) { rows_.set_current_key(key, stable_hash(key)); }
+
+  Model read(const K& key) {
+    use(key);
+    Model model;
+    model.count = count_.value();
+    model.name = name_.value();
+    for (const Station& station : list_.get()) model.list.push_back(station.name.str());
+    for (const auto& [map_key, value] : map_.entries()) model.map[map_key.str()] = value;
+    rows_.clear_current_key();
+    return model;
+  }
+
+  /// One random change to the key's row and to its model.
+  void change(Random& random, const K& key, Model& model) {
+    use(key);
+    const std::string text = "a text of some length " + std::to_string(random.below(40));
+    switch (random.below(10)) {
+      case 0:
+        count_.clear();
+        model.count.reset();
+        break;
+      case 1:
+        name_.update(text);
+        model.name = text;
+        break;
+      case 2:
+        name_.clear();
+        model.name.reset();
+        break;
+      case 3:
+        list_.add({1, Text(text)});
+        model.list.push_back(text);
+        break;
+      case 4:
+        list_.clear();
+        model.list.clear();
+        break;
+      case 5:
+      case 6:
+        map_.put(Text(text), static_cast<int64_t>(random.below(1000)));
+        model.map[text] = *map_.get(Text(text));
+        break;
+      case 7:
+        CHECK(map_.remove(Text(text)) == (model.map.erase(text) == 1));
+        break;
+      case 8:
+        if (random.one_in(4)) {
+          map_.clear();
+          model.map.clear();
+        }
+        break;
+      default:
+        ++count_.get_or_create();
+        model.count = model.count.value_or(0) + 1;
+    }
+    rows_.clear_current_key();
+  }
+
+ private:
+  ManualClock clock_;
+  KeyedRows<K> rows_;
+  ValueState<int64_t> count_;
+  ValueState<std::string> name_;
+  ListState<Station> list_;
+  MapState<Text, int64_t> map_;
+};
+
+template <class K>
+using Models = std::map<K, Model>;
+
+template <class K>
+size_t live_keys(const Models<K>& models) {
+  size_t count = 0;
+  for (const auto& [key, model] : models) count += model.is_empty() ? 0 : 1;
+  return count;
+}
+
+template <class K>
+void check_restores(const MemorySnapshot& snapshot, const Models<K>& models, int parallelism) {
+  size_t restored = 0;
+  for (int subtask = 0; subtask < parallelism; ++subtask) {
+    Table<K> table(subtask, parallelism);
+    auto reader = snapshot.reader(subtask, parallelism);
+    const Status status = table.rows().restore(reader);
+    REQUIRE_MESSAGE(status.is_ok(), status.to_string());
+    restored += table.rows().row_count();
+    const KeyGroupRange range = key_group_range_of(subtask, parallelism, kDefaultMaxParallelism);
+    for (const auto& [key, model] : models) {
+      if (!range.contains(key_group_of(stable_hash(key), kDefaultMaxParallelism))) continue;
+      REQUIRE(table.read(key) == model);
+    }
+  }
+  CHECK(restored == live_keys(models));
+}
+
+template <class K, class MakeKey>
+void run_against_model(uint64_t seed, MakeKey make_key) {
+  CAPTURE(seed);
+  Random random(seed);
+  Table<K> table;
+  Models<K> models;
+  // Snapshots that are open: the frozen view and the model of that moment. Up to two.
+  struct Open {
+    std::unique_ptr<FrozenState> frozen;
+    Models<K> models;
+  };
+  std::vector<Open> open;
+  MemorySnapshot chain;  // The newest snapshot written so far, by deltas only.
+  const auto close_oldest = [&] {
+    MemorySnapshot full = full_copy(*open.front().frozen);
+    // Writing twice gives the same: nothing of the view changes.
+    REQUIRE(entries_of(full) == entries_of(full_copy(*open.front().frozen)));
+    REQUIRE(open.front().frozen->write(chain, true).is_ok());
+    REQUIRE(entries_of(chain) == entries_of(full));
+    check_restores(full, open.front().models, 1 + static_cast<int>(random.below(5)));
+    open.erase(open.begin());
+  };
+  for (int step = 0; step < 6000; ++step) {
+    const K key = make_key(random.below(200));
+    table.change(random, key, models[key]);
+    if (random.one_in(400)) {
+      open.push_back({table.rows().freeze(), models});
+      if (open.size() == 2 || random.one_in(2)) close_oldest();
+    }
+  }
+  while (!open.empty()) close_oldest();
+  for (const auto& [key, model] : models) REQUIRE(table.read(key) == model);
+  CHECK(table.rows().row_count() == live_keys(models));
+}
+
+}  // namespace
+
+TEST_CASE("keyed rows: behave like a model under random changes, snapshots and restores") {
+  for (uint64_t seed = 1; seed <= 6; ++seed) {
+    run_against_model<int64_t>(seed, [](uint64_t n) { return static_cast<int64_t>(n) - 100; });
+  }
+}
+
+TEST_CASE("keyed rows: text keys own their bytes, also long ones") {
+  const TextArenaRef arena(new TextArena());
+  for (uint64_t seed = 1; seed <= 3; ++seed) {
+    const ArenaScope scope(arena.get());
+    run_against_model<Text>(seed, [&](uint64_t n) {
+      return n % 2 == 0 ? Text("k" + std::to_string(n)) : Text("a key of length " + std::to_string(n));
+    });
+  }
+}
+
+TEST_CASE("keyed rows: keys that are no plain bytes") {
+  using Key = std::pair<std::string, std::vector<int32_t>>;
+  run_against_model<Key>(7, [](uint64_t n) {
+    return Key("part " + std::to_string(n / 3), {static_cast<int32_t>(n % 3), 7});
+  });
+}
+
+TEST_CASE("keyed rows: the key's text may go away after the record") {
+  Table<Text> table;
+  Random random(1);
+  Model model;
+  const std::string name = "an airport with a very long name";
+  {
+    const TextArenaRef arena(new TextArena());
+    const ArenaScope scope(arena.get());
+    const Text key(name);
+    for (int i = 0; i < 20; ++i) table.change(random, key, model);
+  }
+  CHECK(table.read(Text::view(name)) == model);
+}
+
+TEST_CASE("semantics rule 36: every NaN is one key and the zeros are one") {
+  ManualClock clock;
+  KeyedRows<double> rows(RowTable::Options{.clock = &clock});
+  auto count = *ValueState<int64_t>::add_to(rows, {"count"});
+  rows.seal();
+  const auto add = [&](double key) {
+    rows.set_current_key(key, stable_hash(key));
+    ++count.get_or_create();
+    rows.clear_current_key();
+  };
+  add(std::numeric_limits<double>::quiet_NaN());
+  add(-std::numeric_limits<double>::quiet_NaN());
+  add(std::nan("7"));
+  add(0.0);
+  add(-0.0);
+  CHECK(rows.row_count() == 2);
+}
+
+TEST_CASE("semantics rule 42: changes after the barrier do not reach the snapshot") {
+  Table<int64_t> table;
+  Random random(3);
+  Models<int64_t> models;
+  for (int64_t key = 0; key < 5000; ++key) {
+    for (int i = 0; i < 3; ++i) table.change(random, key, models[key]);
+  }
+  const Models<int64_t> at_barrier = models;
+  const auto frozen = table.rows().freeze();
+  for (int64_t key = 0; key < 5000; ++key) table.change(random, key, models[key]);
+  check_restores(full_copy(*frozen), at_barrier, 2);
+}
+
+TEST_CASE("keyed rows: a delta holds what changed and nothing else") {
+  ManualClock clock;
+  KeyedRows<int64_t> rows(RowTable::Options{.clock = &clock});
+  auto count = *ValueState<int64_t>::add_to(rows, {"count"});
+  rows.seal();
+  int64_t current = 0;  // Keys must outlive their use.
+  const auto use = [&](int64_t key) {
+    rows.clear_current_key();
+    current = key;
+    rows.set_current_key(current, stable_hash(current));
+  };
+  for (int64_t key = 0; key < 10000; ++key) {
+    use(key);
+    count.update(key);
+  }
+  MemorySnapshot snapshot = full_copy(*rows.freeze());
+  CHECK(snapshot.keyed_entries() == 10000);
+  for (int64_t key = 0; key < 100; ++key) {
+    use(key);
+    count.update(-1);
+  }
+  use(5000);
+  count.clear();
+  use(20000);
+  count.update(1);
+  MemorySnapshot delta;
+  const auto second = rows.freeze();
+  REQUIRE(second->write(delta, true).is_ok());
+  CHECK(delta.keyed_entries() == 101);
+  REQUIRE(second->write(snapshot, true).is_ok());
+  CHECK(snapshot.keyed_entries() == 10000);
+  MemorySnapshot nothing;
+  REQUIRE(rows.freeze()->write(nothing, true).is_ok());
+  CHECK(nothing.keyed_entries() == 0);
+}
+
+TEST_CASE("keyed rows: rows are reused, so keys that come and go do not grow the table") {
+  ManualClock clock;
+  KeyedRows<int64_t> rows(RowTable::Options{.clock = &clock});
+  auto names = *ValueState<std::string>::add_to(rows, {"names"});
+  rows.seal();
+  size_t bytes_after_first_round = 0;
+  for (int64_t round = 0; round < 20; ++round) {
+    for (int64_t key = 0; key < 2000; ++key) {
+      const int64_t unique = round * 2000 + key;
+      rows.set_current_key(unique, stable_hash(unique));
+      names.update("a value that does not fit the row itself");
+    }
+    for (int64_t key = 0; key < 2000; ++key) {
+      const int64_t unique = round * 2000 + key;
+      rows.set_current_key(unique, stable_hash(unique));
+      names.clear();
+    }
+    rows.clear_current_key();
+    CHECK(rows.row_count() == 0);
+    if (round == 0) bytes_after_first_round = rows.bytes();
+  }
+  // The groups' shares differ a little from round to round.
+  CHECK(rows.bytes() < bytes_after_first_round * 2);
+}
+
+TEST_CASE("keyed rows: a clear error for a state that comes too late, twice, or unknown to restore") {
+  Table<int64_t> table;
+  const auto late = ValueState<int64_t>::add_to(table.rows(), {"late"});
+  CHECK(late.status().code() == StatusCode::kFailedPrecondition);
+  CHECK(late.status().message().find("'late'") != std::string::npos);
+  CHECK(ValueState<int64_t>::add_to(table.rows(), {"count"}).is_ok());
+  CHECK(ValueState<int32_t>::add_to(table.rows(), {"count"}).status().code() ==
+        StatusCode::kInvalidArgument);
+
+  Random random(1);
+  Model model;
+  for (int i = 0; i < 20; ++i) table.change(random, 1, model);
+  const MemorySnapshot snapshot = full_copy(*table.rows().freeze());
+  ManualClock clock;
+  KeyedRows<int64_t> other(RowTable::Options{.clock = &clock});
+  REQUIRE(ValueState<int64_t>::add_to(other, {"count"}).is_ok());
+  other.seal();
+  auto reader = snapshot.reader();
+  const Status refused = other.restore(reader);
+  CHECK(refused.code() == StatusCode::kFailedPrecondition);
+  CHECK(other.restore(reader, [](const std::string&) { return true; }).is_ok());
+}
+
+TEST_CASE("keyed rows: writing without a current key is refused") {
+  Table<int64_t> table;
+  auto count = *ValueState<int64_t>::add_to(table.rows(), {"count"});
+  CHECK(count.get() == nullptr);
+  CHECK_THROWS_AS(count.update(1), std::logic_error);
+}
+
+TEST_CASE("keyed rows: memory beyond the limit is an error that names owner and option") {
+  ManualClock clock;
+  KeyedRows<int64_t> rows(RowTable::Options{
+      .clock = &clock, .memory_bytes_max = 1 << 20, .owner = "window-op (2/4)"});
+  auto names = *ValueState<std::string>::add_to(rows, {"names"});
+  rows.seal();
+  CHECK(rows.check_memory().is_ok());
+  const std::string long_value(1000, 'x');
+  for (int64_t key = 0; key < 2000; ++key) {
+    rows.set_current_key(key, stable_hash(key));
+    names.update(long_value);
+  }
+  rows.clear_current_key();
+  const Status full = rows.check_memory();
+  CHECK(full.code() == StatusCode::kResourceExhausted);
+  CHECK(full.message().find("window-op (2/4)") != std::string::npos);
+  CHECK(full.message().find("state.backend.memory") != std::string::npos);
+  rows.for_each_row([&](RowAddress) { names.clear(); });
+  CHECK(rows.check_memory().is_ok());
+}
+
+namespace {
+
+struct FlightV1 {
+  int32_t id = 0;
+  int32_t delay = 0;
+  Text origin;
+};
+SLUICE_RECORD(FlightV1, id, delay, origin);
+struct FlightV2 {
+  Text origin;
+  int64_t delay = 0;
+  int32_t gate = 7;
+};
+SLUICE_RECORD(FlightV2, origin, delay, gate);
+
+}  // namespace
+
+TEST_CASE("keyed rows: restored records may have gained, lost, moved and widened fields") {
+  ManualClock clock;
+  KeyedRows<int64_t> before(RowTable::Options{.clock = &clock});
+  auto value = *ValueState<FlightV1>::add_to(before, {"flight"});
+  auto list = *ListState<FlightV1>::add_to(before, {"list"});
+  auto map = *MapState<Text, FlightV1>::add_to(before, {"map"});
+  before.seal();
+  const int64_t key = 5;
+  before.set_current_key(key, stable_hash(key));
+  value.update({1, 20, "San Francisco International"});
+  list.add({2, 30, "LAX"});
+  map.put("m", {3, 40, "JFK"});
+  const MemorySnapshot snapshot = full_copy(*before.freeze());
+
+  KeyedRows<int64_t> after(RowTable::Options{.clock = &clock});
+  auto new_value = *ValueState<FlightV2>::add_to(after, {"flight"});
+  auto new_list = *ListState<FlightV2>::add_to(after, {"list"});
+  auto new_map = *MapState<Text, FlightV2>::add_to(after, {"map"});
+  after.seal();
+  auto reader = snapshot.reader();
+  const Status status = after.restore(reader);
+  REQUIRE_MESSAGE(status.is_ok(), status.to_string());
+  after.set_current_key(key, stable_hash(key));
+  REQUIRE(new_value.get() != nullptr);
+  CHECK(new_value.get()->origin == "San Francisco International");
+  CHECK(new_value.get()->delay == 20);
+  CHECK(new_value.get()->gate == 7);
+  CHECK(new_list.get()[0].delay == 30);
+  CHECK(new_map.get("m")->origin == "JFK");
+
+  KeyedRows<int64_t> wrong(RowTable::Options{.clock = &clock});
+  REQUIRE(ValueState<Text>::add_to(wrong, {"flight"}).is_ok());
+  wrong.seal();
+  const Status refused = wrong.restore(reader, [](const std::string&) { return true; });
+  CHECK(refused.code() == StatusCode::kFailedPrecondition);
+  CHECK(refused.message().find("flight") != std::string::npos);
+
+  KeyedRows<int32_t> other_key(RowTable::Options{.clock = &clock});
+  REQUIRE(ValueState<FlightV1>::add_to(other_key, {"flight"}).is_ok());
+  other_key.seal();
+  CHECK(other_key.restore(reader, [](const std::string&) { return true; }).code() ==
+        StatusCode::kFailedPrecondition);
+}
+
+}  // namespace sluice

@@ -95,18 +95,31 @@ JobResult wait_for_end(Outcome& outcome, const JobSettings& settings, const JobM
 }  // namespace
 
 Result<JobResult> run_embedded(LogicalGraph graph, const JobSettings& settings) {
-  if (settings.options.get(options::kCheckpointInterval).count() > 0) {
-    // Sinks would wait for checkpoints that nobody takes.
-    return Status::failed_precondition(
-        "execution.checkpointing.interval: this version runs jobs without checkpoints");
+  const auto note = [&](const std::string& text) {
+    if (settings.on_note) settings.on_note(text);
+  };
+  const auto unnamed = assign_uids(graph);
+  if (settings.options.get(options::kCheckpointInterval).count() > 0 && !unnamed.empty()) {
+    note(std::to_string(unnamed.size()) +
+         " operators have no uid; state is found by their names, so a changed job may lose it");
+  }
+  SLUICE_ASSIGN_OR_RETURN(const std::shared_ptr<const CheckpointSetup> checkpoints,
+                          prepare_checkpoints(settings.name, settings.options, settings.restore,
+                                              local_file_system(), system_clock()));
+  for (const std::string& text : checkpoints->notes) note(text);
+  if (checkpoints->restore) {
+    SLUICE_RETURN_IF_ERROR(adopt_max_parallelism(graph, settings.options, *checkpoints->restore));
+    note("starting from " + checkpoints->restored_from);
   }
   SLUICE_ASSIGN_OR_RETURN(
       const std::shared_ptr<const JobPlan> plan,
       make_job_plan(std::move(graph), settings.name, settings.options, machine_cores()));
+  SLUICE_RETURN_IF_ERROR(check_restorable(plan->graph.chained(), *checkpoints));
   const auto metrics = std::make_shared<JobMetrics>(plan);
   const auto outcome = std::make_shared<Outcome>();
   EmbeddedCluster cluster(cluster_settings(*plan));
-  cluster.submit({plan, metrics, [outcome](JobResult result) { outcome->set(std::move(result)); }});
+  cluster.submit({plan, metrics, [outcome](JobResult result) { outcome->set(std::move(result)); },
+                  checkpoints, settings.on_note});
   if (settings.control != nullptr) {
     settings.control->impl().listen([&cluster](bool stop, bool cancel) {
       if (stop) cluster.stop_jobs();

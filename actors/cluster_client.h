@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/restore_request.h"
 #include "core/options.h"
 #include "core/status.h"
 #include "core/time.h"
@@ -43,6 +44,10 @@ struct JobResult {
   /// Records sources could not read.
   int64_t dead_letter = 0;
   double seconds = 0;
+  /// Where the savepoint of a stop is; empty when there is none.
+  std::string savepoint;
+  /// How often the job started again after a failure.
+  int restarts = 0;
   /// Place and reason of the first records that could not be read, when the job has no dead-letter
   /// output of its own.
   std::vector<std::string> first_dead_letters;
@@ -90,8 +95,9 @@ class JobControl {
   JobControl(const JobControl&) = delete;
   JobControl& operator=(const JobControl&) = delete;
 
-  /// Sources read no further; what was read goes through the job, which ends as at the end of its
-  /// input: MAX watermark, last timers, commit, FINISHED.
+  /// Sources read no further; what was read goes through the job. Without checkpoints it ends as at
+  /// the end of its input: MAX watermark, last timers, commit. With checkpoints it stops with a
+  /// savepoint: what is complete is committed, windows stay open for the next run.
   void request_stop();
   /// Tasks end at once, nothing is committed, CANCELLED.
   void request_cancel();
@@ -109,6 +115,10 @@ struct JobSettings {
   /// Called every `progress_interval` on the thread that runs run_embedded(), when set.
   std::function<void(const JobProgress&)> on_progress;
   Duration progress_interval{500};
+  /// One line for the user: a restart and why, a checkpoint that failed. Any thread.
+  std::function<void(const std::string&)> on_note;
+  /// What to start from.
+  RestoreRequest restore;
   /// Optional.
   JobControl* control = nullptr;
 };

@@ -29,8 +29,12 @@ Behavior EnumeratorActor::make_behavior() {
   return {
       [this](OpenEnumerator) {
         settings_->io->run([enumerator = enumerator_, parallelism = settings_->parallelism,
+                            restore = settings_->restore,
                             self = caf::actor_cast<ActorHandle>(this)] {
-          const Status status = enumerator_call([&] { return enumerator->open(parallelism); });
+          const Status status = enumerator_call([&]() -> Status {
+            if (restore) SLUICE_RETURN_IF_ERROR(enumerator->restore(*restore));
+            return enumerator->open(parallelism);
+          });
           send_from_outside(self, EnumeratorOpened{NodeId{}, status});
         });
       },
@@ -52,6 +56,16 @@ Behavior EnumeratorActor::make_behavior() {
         waiting_.push_back(std::move(request));
         serve_waiting();
       },
+      [this](const SnapshotEnumerator& snapshot) {
+        coordinator_ = caf::actor_cast<ActorHandle>(current_sender());
+        wanted_snapshot_ = snapshot;
+        take_snapshot();
+      },
+      [this](const ReleaseEnumerator& release) {
+        held_for_.erase(held_for_.begin(), held_for_.upper_bound(release.id));
+        if (wanted_snapshot_ && wanted_snapshot_->id <= release.id) wanted_snapshot_.reset();
+        serve_waiting();
+      },
       [this](DiscoverSplits) { discover(); },
       [this](const SplitsDiscovered& discovered) {
         busy_ = false;
@@ -62,6 +76,7 @@ Behavior EnumeratorActor::make_behavior() {
         if (const auto interval = enumerator_->discovery_interval()) {
           send_later(this, *interval, DiscoverSplits{});
         }
+        take_snapshot();
         serve_waiting();
       },
       [this](CloseEnumerator) { quit(); },
@@ -70,6 +85,7 @@ Behavior EnumeratorActor::make_behavior() {
 
 void EnumeratorActor::on_exit() {
   waiting_.clear();
+  coordinator_ = nullptr;
   enumerator_.reset();
   settings_->master = nullptr;
 }
@@ -83,8 +99,22 @@ void EnumeratorActor::discover() {
   });
 }
 
+void EnumeratorActor::take_snapshot() {
+  if (busy_ || !opened_ || !wanted_snapshot_) return;
+  EnumeratorSnapshotted snapshotted;
+  snapshotted.id = wanted_snapshot_->id;
+  snapshotted.node = settings_->node;
+  snapshotted.status = enumerator_call([&] {
+    snapshotted.state = enumerator_->snapshot();
+    return Status::ok();
+  });
+  held_for_.insert(wanted_snapshot_->id);
+  wanted_snapshot_.reset();
+  send(coordinator_, std::move(snapshotted));
+}
+
 void EnumeratorActor::serve_waiting() {
-  if (busy_ || !opened_) return;
+  if (busy_ || !opened_ || !held_for_.empty()) return;
   std::deque<RequestSplit> unserved;
   while (!waiting_.empty()) {
     RequestSplit request = std::move(waiting_.front());

@@ -7,6 +7,8 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,8 @@ class EnumeratorActor final : public ActorBase {
     std::string name;
     int parallelism = 1;
     std::unique_ptr<SplitEnumerator> enumerator;
+    /// State of a checkpoint to start from.
+    std::optional<std::string> restore;
     IoRunner* io = nullptr;
     ActorHandle master;
   };
@@ -33,6 +37,7 @@ class EnumeratorActor final : public ActorBase {
  private:
   void discover();
   void serve_waiting();
+  void take_snapshot();
   void fail(const Status& status);
 
   std::shared_ptr<Settings> settings_;
@@ -41,6 +46,9 @@ class EnumeratorActor final : public ActorBase {
   bool busy_ = true;  // Until opened.
   bool opened_ = false;
   std::deque<RequestSplit> waiting_;
+  std::optional<SnapshotEnumerator> wanted_snapshot_;  // While the enumerator is busy.
+  ActorHandle coordinator_;
+  std::set<CheckpointId> held_for_;
 };
 
 }  // namespace sluice

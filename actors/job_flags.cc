@@ -48,6 +48,9 @@ std::unique_ptr<CLI::App> make_app(JobFlags& flags, ParsedWords& parsed) {
   app->add_option("--job", flags.job);
   app->add_option("--summary", parsed.summary);
   app->add_option("--explain", parsed.explain)->expected(0, 1)->default_str("text");
+  app->add_option("-s,--from-snapshot", flags.restore.from);
+  app->add_flag("-n,--allow-non-restored-state", flags.restore.allow_non_restored);
+  app->add_flag("--claim", flags.restore.claim);
   app->add_flag("-q,--quiet", flags.quiet);
   return app;
 }
@@ -118,6 +121,9 @@ std::string job_flags_help() {
   for (const auto& flag : kOptionFlags) line(std::string(flag.flags) + " " + flag.type, flag.text);
   line("-D KEY=VALUE", "any option of docs/options.md");
   line("--config FILE", "options as 'key: value' lines");
+  line("-s,--from-snapshot PATH|latest", "start from a savepoint, a checkpoint, or the newest one");
+  line("-n,--allow-non-restored-state", "leave out state of operators the job has no more");
+  line("--claim", "delete the savepoint of -s when it is not needed");
   line("--summary text|json", "form of the last line on stdout (text)");
   line("--explain [text|json|dot]", "print the plan and do not run");
   line("--job NAME", "which job, when the program has several");

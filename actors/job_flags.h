@@ -21,6 +21,7 @@ struct JobFlags {
   bool quiet = false;
   bool help = false;
   std::optional<PlanFormat> explain;
+  RestoreRequest restore;
   /// The job's own flags.
   std::vector<std::string> job_words;
   /// Known even when parsing failed elsewhere, so that the error can be a JSON summary, too.

@@ -110,6 +110,12 @@ int run(const std::string& name, const JobFlags& flags, StreamEnvironment& env,
   if (!flags.quiet && isatty(STDERR_FILENO) != 0) {
     settings.on_progress = [&](const JobProgress& progress) { display.show(progress); };
   }
+  settings.restore = flags.restore;
+  if (!flags.quiet) {
+    settings.on_note = [name](const std::string& text) {
+      std::fprintf(stderr, "%s: %s\n", name.c_str(), one_line(text).c_str());
+    };
+  }
   auto result = run_embedded(std::move(env.graph()), settings);
   display.finish();
   if (!result.is_ok()) return refuse(name, result.status(), flags.summary_json);

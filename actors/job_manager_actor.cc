@@ -60,6 +60,8 @@ void JobManagerActor::submit(SubmitJob& submission) {
   settings.metrics = submission.metrics;
   settings.io = settings_.io;
   settings.clock = settings_.clock;
+  settings.checkpoints = submission.checkpoints;
+  settings.on_note = submission.on_note;
   settings.job_manager = caf::actor_cast<ActorHandle>(this);
   const ActorHandle master = spawn<JobMasterActor>(std::move(settings));
   monitor(master);
@@ -69,6 +71,8 @@ void JobManagerActor::submit(SubmitJob& submission) {
 
 SlotsAllocated JobManagerActor::allocate(const AllocateSlots& wanted) {
   SlotsAllocated allocated;
+  // A job that starts again gives back what it had.
+  slots_.release(wanted.job);
   auto slots = slots_.allocate(wanted.job, wanted.slots);
   if (!slots.is_ok()) {
     allocated.status = slots.status();

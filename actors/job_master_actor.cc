@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "actors/checkpoint_coordinator_actor.h"
 #include "actors/enumerator_actor.h"
 #include "graph/place_tasks.h"
 
@@ -12,10 +13,14 @@ JobMasterActor::JobMasterActor(ActorConfig& config, Settings settings)
     : ActorBase(config),
       settings_(std::move(settings)),
       machine_(settings_.plan->graph.tasks().size()),
-      alignment_(*settings_.plan),
+      restart_policy_(make_restart_policy(settings_.plan->options, settings_.plan->checkpointing(),
+                                          static_cast<uint64_t>(settings_.number))),
+      alignment_(std::make_unique<SourceAlignment>(*settings_.plan)),
       sink_commit_(std::make_shared<SinkCommit>(settings_.plan)),
       tasks_(settings_.plan->graph.tasks().size()),
-      started_ns_(settings_.clock->steady_ns()) {}
+      started_ns_(settings_.clock->steady_ns()) {
+  if (settings_.checkpoints) restore_ = settings_.checkpoints->restore;
+}
 
 Behavior JobMasterActor::make_behavior() {
   const auto broken = [this](const std::string& text) {
@@ -32,9 +37,11 @@ Behavior JobMasterActor::make_behavior() {
       [this](const InputsChecked& checked) {
         apply({JobEventKind::kInputsChecked, 0, checked.status});
       },
-      [this](const EnumeratorOpened& opened) { enumerator_opened(opened.status); },
+      [this](const EnumeratorOpened& opened) {
+        if (is_own_enumerator()) enumerator_opened(opened.status);
+      },
       [this](const EnumeratorFailed& failed) {
-        apply({JobEventKind::kFailed, 0, failed.status});
+        if (is_own_enumerator()) apply({JobEventKind::kFailed, 0, failed.status});
       },
       [this](TaskManagerLost) {
         apply({JobEventKind::kFailed, 0, Status::unavailable("a TaskManager was lost")});
@@ -51,18 +58,40 @@ Behavior JobMasterActor::make_behavior() {
         sink_commit_->add(ready.sink, std::move(ready.committables));
       },
       [this](const AlignmentReported& reported) {
-        alignment_.report(reported.task, reported.watermark);
+        alignment_->report(reported.task, reported.watermark);
       },
-      [this](AlignSources) { align_sources(); },
+      [this](AlignSources align) {
+        if (align.attempt.value == machine_.attempt()) align_sources();
+      },
       [this](CommitAgain) { commit(); },
       [this](const CommitRoundDone& done) { commit_round_done(done.round); },
       [this](const DiscardDone&) {
         discarding_ = false;
+        if (std::exchange(restart_after_discard_, false)) apply({JobEventKind::kRestartDue});
         if (end_after_discard_) end();
+      },
+      [this](const RestoreFound& found) { restore_found(found); },
+      [this](RestartDue due) {
+        if (due.attempt.value == machine_.attempt()) restart_due();
+      },
+      [this](const CheckpointingFailed& failed) {
+        if (!failed.may_restart) machine_.forbid_restart();
+        apply({JobEventKind::kFailed, 0, failed.status});
+      },
+      [this](CheckpointingDone) {
+        to_all_tasks([this](size_t task) { send(tasks_[task], EndTask{}); });
+      },
+      [this](const SnapshotAnswered& answered) {
+        if (answered.status.is_ok()) {
+          savepoint_ = answered.path;
+        } else {
+          note("no savepoint: " + answered.status.message());
+        }
       },
       [this](StopJob) { apply({JobEventKind::kStopRequested}); },
       [this](CancelJob) { apply({JobEventKind::kCancelRequested}); },
-      [this](CancelTimedOut) {
+      [this](CancelTimedOut timeout) {
+        if (timeout.attempt.value != machine_.attempt()) return;
         apply({JobEventKind::kCancelTimedOut, 0, Status::deadline_exceeded(stuck_tasks())});
       },
   };
@@ -77,6 +106,7 @@ void JobMasterActor::on_exit() {
   if (!ended_) send(settings_.job_manager, JobEnded{settings_.number, result()});
   tasks_.clear();
   enumerators_.clear();
+  coordinator_ = nullptr;
   settings_.job_manager = nullptr;
 }
 
@@ -94,15 +124,15 @@ void JobMasterActor::perform(JobAction action) {
     case JobAction::kDeployTasks:
       return;  // deploy() goes on with the slots it was given.
     case JobAction::kStartTasks:
-      to_all_tasks([this](size_t task) { send(tasks_[task], StartTask{}); });
-      if (alignment_.is_used()) align_sources();
-      return;
+      return start_tasks();
     case JobAction::kStopSources:
       return stop_sources();
     case JobAction::kCancelTasks:
       return cancel_tasks();
     case JobAction::kCommit:
       return commit();
+    case JobAction::kDecideRestart:
+      return decide_restart();
     case JobAction::kDiscard:
       return discard();
     case JobAction::kEnd:
@@ -117,6 +147,7 @@ void JobMasterActor::perform(JobAction action) {
 // Inputs first: a sink that checks its place may clear it, which must not happen for a job that has
 // nothing to read.
 void JobMasterActor::open_enumerators() {
+  start_coordinator();
   for (const LogicalNode* node : settings_.plan->nodes()) {
     if (node->kind != NodeKind::kSource) continue;
     const auto& place = settings_.plan->graph.chained().places.at(node->id);
@@ -125,6 +156,12 @@ void JobMasterActor::open_enumerators() {
     settings->name = node->name;
     settings->parallelism = settings_.plan->graph.chained().vertex(place.vertex).parallelism;
     settings->enumerator = node->enumerator_factory();
+    const ChainStage& stage = settings_.plan->graph.chained()
+                                  .vertex(place.vertex)
+                                  .stages[static_cast<size_t>(place.stage)];
+    const CoordinatorState* stored =
+        restore_ ? restore_->find_coordinator(stage.uid, "enumerator") : nullptr;
+    if (stored != nullptr) settings->restore = stored->state;
     settings->io = settings_.io;
     settings->master = caf::actor_cast<ActorHandle>(this);
     enumerators_[node->id] = spawn<EnumeratorActor>(std::move(settings));
@@ -144,12 +181,19 @@ void JobMasterActor::enumerator_opened(const Status& status) {
 }
 
 void JobMasterActor::validate_nodes() {
-  settings_.io->run([plan = settings_.plan, self = caf::actor_cast<ActorHandle>(this)] {
+  if (machine_.attempt() > 0) {
+    // What the first attempt began is in the way now, and its own.
+    apply({JobEventKind::kInputsChecked});
+    return;
+  }
+  settings_.io->run([plan = settings_.plan,
+                     fresh = !settings_.checkpoints || settings_.checkpoints->fresh_start,
+                     self = caf::actor_cast<ActorHandle>(this)] {
     Status first;
     for (const LogicalNode* node : plan->nodes()) {
       if (!node->validate || !first.is_ok()) continue;
       try {
-        first = node->validate(true);
+        first = node->validate(fresh);
       } catch (...) {
         first = Status::internal("operator " + node->name + ": " +
                                  exception_text(std::current_exception()));
@@ -173,8 +217,9 @@ void JobMasterActor::deploy(const SlotsAllocated& allocated) {
   }
   pending_deployments_ = by_task_manager.size();
   for (auto& [task_manager, tasks] : by_task_manager) {
-    send(task_manager, DeployTasks{settings_.plan, settings_.metrics, AttemptId{0},
-                                   std::move(tasks), caf::actor_cast<ActorHandle>(this)});
+    send(task_manager, DeployTasks{settings_.plan, settings_.metrics, AttemptId{machine_.attempt()},
+                                   std::move(tasks), caf::actor_cast<ActorHandle>(this),
+                                   settings_.checkpoints, restore_});
   }
 }
 
@@ -195,6 +240,7 @@ void JobMasterActor::open_tasks() {
   const ExecutionGraph& graph = settings_.plan->graph;
   for (size_t i = 0; i < tasks_.size(); ++i) {
     auto peers = std::make_shared<TaskPeers>();
+    peers->coordinator = coordinator_;
     const ExecutionTask& task = graph.tasks()[i];
     for (const auto& output : task.outputs) {
       peers->outputs.push_back({tasks_[index_of(output.task)], output.channel});
@@ -216,12 +262,22 @@ void JobMasterActor::to_all_tasks(const std::function<void(size_t)>& send_one) {
 
 void JobMasterActor::cancel_tasks() {
   cancel_sent_ = true;
+  if (coordinator_) {
+    send(coordinator_, TasksStopping{machine_.failure().is_ok() ? "the job was cancelled"
+                                                                : machine_.failure().message()});
+  }
   to_all_tasks([this](size_t task) { send(tasks_[task], CancelTask{}); });
   send_later(this, settings_.plan->options.get(options::kTaskCancellationTimeout),
-             CancelTimedOut{});
+             CancelTimedOut{AttemptId{machine_.attempt()}});
 }
 
 void JobMasterActor::stop_sources() {
+  if (coordinator_) {
+    SnapshotRequest request;
+    request.stop = true;
+    send(coordinator_, TakeSnapshot{std::move(request)});
+    return;
+  }
   to_all_tasks([this](size_t task) {
     const TaskId id = settings_.plan->graph.tasks()[task].id;
     if (settings_.plan->graph.chained().vertex(id.vertex).is_source) {
@@ -233,19 +289,33 @@ void JobMasterActor::stop_sources() {
 void JobMasterActor::align_sources() {
   if (machine_.phase() != JobPhase::kRunning) return;
   const std::vector<size_t> live = machine_.live_tasks();
-  for (const TaskId id : alignment_.tasks()) {
+  for (const TaskId id : alignment_->tasks()) {
     const size_t task = index_of(id);
     if (!std::binary_search(live.begin(), live.end(), task)) {
-      alignment_.report(id, kMaxTime);
+      alignment_->report(id, kMaxTime);
       continue;
     }
-    send(tasks_[task], LimitWatermark{alignment_.limit_of(id)});
+    send(tasks_[task], LimitWatermark{alignment_->limit_of(id)});
     send(tasks_[task], ReportAlignment{});
   }
-  send_later(this, SourceAlignment::kInterval, AlignSources{});
+  send_later(this, SourceAlignment::kInterval, AlignSources{AttemptId{machine_.attempt()}});
+}
+
+void JobMasterActor::start_tasks() {
+  // First the coordinator, since tasks report to it as soon as they run.
+  if (coordinator_) {
+    send(coordinator_, TasksRunning{AttemptId{machine_.attempt()}, tasks_, enumerators_});
+  }
+  to_all_tasks([this](size_t task) { send(tasks_[task], StartTask{}); });
+  if (alignment_->is_used()) align_sources();
 }
 
 void JobMasterActor::task_down(const caf::actor_addr& address) {
+  if (coordinator_ && coordinator_.address() == address) {
+    machine_.forbid_restart();
+    apply({JobEventKind::kFailed, 0, Status::internal("the checkpoint coordinator ended")});
+    return;
+  }
   for (size_t task = 0; task < tasks_.size(); ++task) {
     if (!tasks_[task] || tasks_[task].address() != address) continue;
     // After its last message this changes nothing; without one the task was lost.
@@ -264,6 +334,70 @@ std::string JobMasterActor::stuck_tasks() const {
     text += " " + settings_.plan->graph.display_name(settings_.plan->graph.tasks()[task].id);
   }
   return text;
+}
+
+// ---- checkpoints and restarts -------------------------------------------------------------------
+
+void JobMasterActor::start_coordinator() {
+  if (coordinator_ || !settings_.checkpoints || !settings_.checkpoints->storage) return;
+  auto settings = std::make_shared<CheckpointCoordinatorActor::Settings>();
+  settings->plan = settings_.plan;
+  settings->checkpoints = settings_.checkpoints;
+  settings->io = settings_.io;
+  settings->clock = settings_.clock;
+  settings->master = caf::actor_cast<ActorHandle>(this);
+  settings->on_note = settings_.on_note;
+  coordinator_ = spawn<CheckpointCoordinatorActor>(std::move(settings));
+  monitor(coordinator_);
+}
+
+bool JobMasterActor::is_own_enumerator() {
+  const auto sender = current_sender();
+  return std::any_of(enumerators_.begin(), enumerators_.end(),
+                     [&](const auto& entry) { return entry.second.address() == sender; });
+}
+
+void JobMasterActor::decide_restart() {
+  const auto delay = restart_policy_->on_failure(settings_.clock->wall_ms());
+  if (!delay) {
+    apply({JobEventKind::kRestartRefused});
+    return;
+  }
+  note("restart in " + to_text(*delay) + " after: " + machine_.failure().to_string());
+  send_later(this, *delay, RestartDue{AttemptId{machine_.attempt()}});
+}
+
+void JobMasterActor::restart_due() {
+  if (machine_.phase() != JobPhase::kRestarting) return;
+  forget_attempt();
+  if (coordinator_) {
+    send(coordinator_, FindRestore{});
+    return;
+  }
+  restart_after_discard_ = true;
+  discard();
+}
+
+void JobMasterActor::restore_found(const RestoreFound& found) {
+  if (!found.status.is_ok()) {
+    apply({JobEventKind::kRestartRefused, 0, found.status});
+    return;
+  }
+  restore_ = found.checkpoint ? found.checkpoint : settings_.checkpoints->restore;
+  note("restarting from " + (restore_ ? "checkpoint " + std::to_string(restore_->id.value)
+                                      : std::string("the beginning")));
+  apply({JobEventKind::kRestartDue});
+}
+
+// Nothing of the last attempt is left when all its tasks have ended.
+void JobMasterActor::forget_attempt() {
+  for (const auto& [node, enumerator] : enumerators_) send(enumerator, CloseEnumerator{});
+  enumerators_.clear();
+  std::fill(tasks_.begin(), tasks_.end(), ActorHandle());
+  alignment_ = std::make_unique<SourceAlignment>(*settings_.plan);
+  commit_rounds_ = 0;
+  cancel_sent_ = false;
+  ++restarts_;
 }
 
 // ---- the end ------------------------------------------------------------------------------------
@@ -311,6 +445,8 @@ JobResult JobMasterActor::result() const {
                                                 : machine_.failure();
   }
   result.failed_before_start = machine_.failed_before_start();
+  result.savepoint = savepoint_;
+  result.restarts = restarts_;
   result.tasks_left_behind = !machine_.live_tasks().empty();
   result.seconds = static_cast<double>(settings_.clock->steady_ns() - started_ns_) / 1e9;
   settings_.metrics->summarize(result);

@@ -1,9 +1,10 @@
 // One job from submission to its end: turns mail into events of JobStateMachine and its actions
 // into mail.
 //
-// Owns the job's enumerators and the one commit at the end. Blocking work (checks of inputs,
-// commits) runs on I/O threads. Tasks and TaskManagers are monitored, so an end without a word is
-// noticed, too.
+// Owns the job's enumerators, the checkpoint coordinator, and the one commit at the end of a job
+// without checkpoints. After a failure all tasks of the job start again, from the newest
+// checkpoint, when the restart policy says so. Blocking work (checks of inputs, commits) runs on
+// I/O threads. Tasks and TaskManagers are monitored, so an end without a word is noticed, too.
 #pragma once
 
 #include <map>
@@ -13,6 +14,7 @@
 
 #include "actors/job_state_machine.h"
 #include "actors/messages.h"
+#include "actors/restart_policy.h"
 #include "actors/sink_commit.h"
 #include "actors/source_alignment.h"
 
@@ -30,6 +32,8 @@ class JobMasterActor final : public ActorBase {
     IoRunner* io = nullptr;
     const Clock* clock = nullptr;
     ActorHandle job_manager;
+    std::shared_ptr<const CheckpointSetup> checkpoints;
+    std::function<void(const std::string&)> on_note;
   };
   JobMasterActor(ActorConfig& config, Settings settings);
 
@@ -42,6 +46,16 @@ class JobMasterActor final : public ActorBase {
   void perform(JobAction action);
   void validate_nodes();
   void open_enumerators();
+  void start_coordinator();
+  void start_tasks();
+  void decide_restart();
+  void restart_due();
+  void restore_found(const RestoreFound& found);
+  void forget_attempt();
+  bool is_own_enumerator();
+  void note(const std::string& text) const {
+    if (settings_.on_note) settings_.on_note(text);
+  }
   void enumerator_opened(const Status& status);
   void deploy(const SlotsAllocated& allocated);
   void tasks_deployed(const TasksDeployed& deployed);
@@ -61,16 +75,23 @@ class JobMasterActor final : public ActorBase {
 
   Settings settings_;
   JobStateMachine machine_;
-  SourceAlignment alignment_;
+  std::unique_ptr<RestartPolicy> restart_policy_;
+  std::unique_ptr<SourceAlignment> alignment_;
   std::shared_ptr<SinkCommit> sink_commit_;  // Shared with the I/O work under way.
   std::vector<ActorHandle> tasks_;           // By task index; empty until deployed.
   std::map<NodeId, ActorHandle> enumerators_;
+  ActorHandle coordinator_;  // With checkpoints.
+  /// State this attempt starts from; null = none.
+  std::shared_ptr<const CheckpointMetadata> restore_;
+  std::string savepoint_;  // Of a stop.
+  int restarts_ = 0;
   size_t unopened_enumerators_ = 0;
   size_t pending_deployments_ = 0;
   int commit_rounds_ = 0;
   bool cancel_sent_ = false;
   bool discarding_ = false;
   bool end_after_discard_ = false;
+  bool restart_after_discard_ = false;
   bool ended_ = false;
   int64_t started_ns_ = 0;
 };

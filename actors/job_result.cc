@@ -23,7 +23,9 @@ std::string JobResult::to_line() const {
   std::snprintf(time, sizeof time, "%.2f s", seconds);
   return job + " " + job_status_name(status) + ": " + std::to_string(records_in) + " records in, " +
          std::to_string(records_out) + " out, " + std::to_string(late) + " late, " +
-         std::to_string(dead_letter) + " dead letters, " + time;
+         std::to_string(dead_letter) + " dead letters, " + time +
+         (restarts == 0 ? "" : ", " + std::to_string(restarts) + " restarts") +
+         (savepoint.empty() ? "" : ", stopped with savepoint " + savepoint);
 }
 
 std::string JobResult::to_json() const {
@@ -34,6 +36,8 @@ std::string JobResult::to_json() const {
                      ",\"records_out\":" + std::to_string(records_out) +
                      ",\"late\":" + std::to_string(late) +
                      ",\"dead_letter\":" + std::to_string(dead_letter) + ",\"seconds\":" + time;
+  json += ",\"restarts\":" + std::to_string(restarts);
+  if (!savepoint.empty()) json += ",\"savepoint\":\"" + escape_quoted(savepoint) + "\"";
   if (!error.is_ok()) json += ",\"error\":\"" + escape_quoted(error.message()) + "\"";
   json += ",\"accumulators\":{";
   bool first = true;

@@ -24,6 +24,8 @@ const char* job_phase_name(JobPhase phase) {
       return "FAILING";
     case JobPhase::kCancelling:
       return "CANCELLING";
+    case JobPhase::kRestarting:
+      return "RESTARTING";
     case JobPhase::kFinished:
       return "FINISHED";
     case JobPhase::kFailed:
@@ -51,6 +53,9 @@ std::vector<JobAction> JobStateMachine::on(const JobEvent& event) {
     case JobEventKind::kCancelRequested:
     case JobEventKind::kCancelTimedOut:
       return on_request(event);
+    case JobEventKind::kRestartDue:
+    case JobEventKind::kRestartRefused:
+      return on_restart(event);
   }
   return {};
 }
@@ -141,6 +146,7 @@ std::vector<JobAction> JobStateMachine::on_request(const JobEvent& event) {
           phase_ == JobPhase::kFinishing) {
         return {};
       }
+      if (phase_ == JobPhase::kRestarting) failure_ = Status::ok();
       return end_tasks(JobPhase::kCancelling);
     case JobEventKind::kCancelTimedOut:
       if (phase_ != JobPhase::kFailing && phase_ != JobPhase::kCancelling) return {};
@@ -162,6 +168,8 @@ std::vector<JobAction> JobStateMachine::fail(const Status& status) {
     case JobPhase::kCancelling:
       // The first failure is the cause; what follows is its echo.
       return check_all_ended();
+    case JobPhase::kRestarting:
+      return {};
     case JobPhase::kFinishing:
       // Every task has finished: whether the output stands is up to the commit under way.
       return {};
@@ -173,7 +181,7 @@ std::vector<JobAction> JobStateMachine::fail(const Status& status) {
       break;
   }
   failure_ = status;
-  failed_before_start_ = !was_deployed();
+  failed_before_start_ = !was_deployed() && attempt_ == 0;
   return end_tasks(JobPhase::kFailing);
 }
 
@@ -186,9 +194,28 @@ std::vector<JobAction> JobStateMachine::end_tasks(JobPhase phase) {
 std::vector<JobAction> JobStateMachine::check_all_ended() {
   if (phase_ != JobPhase::kFailing && phase_ != JobPhase::kCancelling) return {};
   if (!live_tasks().empty()) return {};
+  // Before the first attempt ran, the cause lies with the user: waiting would not help.
+  if (phase_ == JobPhase::kFailing && may_restart_ && (was_deployed() || attempt_ > 0)) {
+    phase_ = JobPhase::kRestarting;
+    return {JobAction::kDecideRestart};
+  }
   phase_ = phase_ == JobPhase::kFailing ? JobPhase::kFailed : JobPhase::kCancelled;
-  if (!was_deployed()) return {JobAction::kEnd};
+  if (!was_deployed() && attempt_ == 0) return {JobAction::kEnd};
   return {JobAction::kDiscard, JobAction::kEnd};
+}
+
+std::vector<JobAction> JobStateMachine::on_restart(const JobEvent& event) {
+  if (phase_ != JobPhase::kRestarting) return {};
+  if (event.kind == JobEventKind::kRestartRefused) {
+    if (!event.status.is_ok()) failure_ = event.status;
+    phase_ = JobPhase::kFailed;
+    return {JobAction::kDiscard, JobAction::kEnd};
+  }
+  ++attempt_;
+  failure_ = Status::ok();
+  std::fill(tasks_.begin(), tasks_.end(), TaskState::kPlanned);
+  phase_ = JobPhase::kChecking;
+  return {JobAction::kCheckInputs};
 }
 
 bool JobStateMachine::all(TaskState state) const {

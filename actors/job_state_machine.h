@@ -1,9 +1,9 @@
-// What a JobMaster does next: the life of one job attempt, without actors.
+// What a JobMaster does next: the life of one job over all its attempts, without actors.
 //
 //   created → checking → allocating → deploying → running → finishing → finished
-//                 │           │           │          │          │
-//                 └───────────┴─────┬─────┴──────────┘          └→ failed
-//                                failing / cancelling → failed / cancelled
+//              ↑  │           │           │          │          │
+//              │  └───────────┴─────┬─────┴──────────┘          └→ failed
+//              └─ restarting ←── failing / cancelling → failed / cancelled
 //
 // Invariants: nothing is deployed before inputs were checked; nothing runs before every task is
 // open; nothing is committed before every task has finished; an end state is reached once, and not
@@ -27,6 +27,7 @@ enum class JobPhase {
   kFinishing,  // All tasks have finished; sinks commit.
   kFailing,    // Tasks are being cancelled after a failure.
   kCancelling,
+  kRestarting,  // All tasks are gone; waiting for the restart, or for the decision against it.
   kFinished,
   kFailed,
   kCancelled,
@@ -46,6 +47,8 @@ enum class JobEventKind {
   kCancelRequested,
   kCancelTimedOut,  // Tasks that were told to end did not.
   kCommitted,       // status
+  kRestartDue,
+  kRestartRefused,  // status, when there is another reason than the failure itself.
 };
 
 struct JobEvent {
@@ -62,8 +65,9 @@ enum class JobAction {
   kStopSources,
   kCancelTasks,  // All that have not ended; start the cancellation timeout.
   kCommit,
-  kDiscard,  // Remove what sinks wrote but did not commit.
-  kEnd,      // Report the result; the phase is an end state.
+  kDecideRestart,  // Answered by kRestartDue, in time, or kRestartRefused.
+  kDiscard,        // Remove what sinks wrote but did not commit.
+  kEnd,            // Report the result; the phase is an end state.
 };
 
 class JobStateMachine {
@@ -77,6 +81,10 @@ class JobStateMachine {
   const Status& failure() const { return failure_; }
   /// No task had been deployed when the failure was found.
   bool failed_before_start() const { return failed_before_start_; }
+  /// From now on a failure is final.
+  void forbid_restart() { may_restart_ = false; }
+  /// Grows with each restart.
+  int attempt() const { return attempt_; }
   /// Tasks that were deployed and have not ended.
   std::vector<size_t> live_tasks() const;
   bool is_at_end() const {
@@ -93,6 +101,7 @@ class JobStateMachine {
   std::vector<JobAction> fail(const Status& status);
   std::vector<JobAction> end_tasks(JobPhase phase);
   std::vector<JobAction> check_all_ended();
+  std::vector<JobAction> on_restart(const JobEvent& event);
   bool all(TaskState state) const;
   bool was_deployed() const;
 
@@ -101,6 +110,8 @@ class JobStateMachine {
   Status failure_;
   bool failed_before_start_ = false;
   bool stop_requested_ = false;
+  bool may_restart_ = true;
+  int attempt_ = 0;
 };
 
 }  // namespace sluice

@@ -6,19 +6,23 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "actors/caf_compat.h"
+#include "actors/checkpoint_setup.h"
 #include "actors/cluster_client.h"
 #include "actors/job_metrics.h"
 #include "actors/job_plan.h"
 #include "actors/sink_commit.h"
+#include "actors/task_snapshots.h"
 #include "core/element.h"
 #include "core/ids.h"
 #include "core/sink.h"
 #include "core/source.h"
+#include "state/checkpoint_protocol.h"
 
 namespace sluice {
 
@@ -61,7 +65,8 @@ struct TaskPeers {
   std::vector<End> outputs;  // By output channel.
   std::vector<End> inputs;   // By input channel.
   ActorHandle master;
-  ActorHandle enumerator;  // Of a source.
+  ActorHandle enumerator;   // Of a source.
+  ActorHandle coordinator;  // With checkpoints.
 };
 
 /// Connect the channels and open the operators; answered by TaskOpened or TaskFailed.
@@ -75,10 +80,114 @@ struct StopSource {
 };
 /// Answered by TaskCancelled.
 struct CancelTask {};
+/// To a task that has ended, with checkpoints: close and go; answered by TaskFinished.
+struct EndTask {};
 struct LimitWatermark {
   EventTime limit;
 };
 struct ReportAlignment {};
+
+// ---- checkpoints: coordinator to task, task to itself, task to coordinator
+// -----------------------
+
+/// To sources, and to tasks that have ended.
+struct TriggerCheckpoint {
+  Barrier barrier;
+};
+/// With `confirm` answered by CompletionConfirmed.
+struct CheckpointCompleted {
+  CheckpointId id;
+  bool confirm = false;
+};
+struct CheckpointAborted {
+  CheckpointId id;
+};
+struct SnapshotWritten {
+  SnapshotOutcome outcome;
+};
+struct CheckpointAcknowledged {
+  TaskId task;
+  AttemptId attempt;
+  SnapshotOutcome outcome;
+};
+/// The task has sent its end of data; only snapshots are taken of it now.
+struct TaskReachedEnd {
+  TaskId task;
+  AttemptId attempt;
+};
+struct CompletionConfirmed {
+  CheckpointId id;
+  TaskId task;
+  AttemptId attempt;
+};
+
+// ---- checkpoints: coordinator and enumerators
+// ----------------------------------------------------
+
+/// Answered by EnumeratorSnapshotted; no split is given out until ReleaseEnumerator.
+struct SnapshotEnumerator {
+  CheckpointId id;
+};
+struct EnumeratorSnapshotted {
+  CheckpointId id;
+  NodeId node;
+  Status status;
+  std::string state;
+};
+struct ReleaseEnumerator {
+  CheckpointId id;
+};
+
+// ---- checkpoints: JobMaster and coordinator
+// ------------------------------------------------------
+
+/// All tasks of an attempt are open and start now.
+struct TasksRunning {
+  AttemptId attempt;
+  std::vector<ActorHandle> tasks;  // By task index.
+  std::map<NodeId, ActorHandle> enumerators;
+};
+struct TasksStopping {
+  std::string reason;
+};
+/// Answered by RestoreFound.
+struct FindRestore {};
+struct RestoreFound {
+  Status status;
+  std::shared_ptr<const CheckpointMetadata> checkpoint;  // Null: from the beginning.
+};
+/// Answered by SnapshotAnswered.
+struct TakeSnapshot {
+  SnapshotRequest request;
+};
+struct SnapshotAnswered {
+  uint64_t request = 0;
+  Status status;
+  std::string path;
+};
+/// The job cannot go on with its checkpoints.
+struct CheckpointingFailed {
+  Status status;
+  bool may_restart = true;
+};
+/// The last checkpoint is complete and committed: tasks may end.
+struct CheckpointingDone {};
+
+// ---- checkpoints: coordinator to itself
+// ----------------------------------------------------------
+
+struct CheckpointTick {
+  int64_t at_ms = 0;
+};
+struct CheckpointIdsReserved {
+  Status status;
+  CheckpointIds ids;
+};
+struct CheckpointPublished {
+  CheckpointId id;
+  Status status;
+  std::string path;
+};
 
 // ---- enumerator ---------------------------------------------------------------------------------
 
@@ -150,8 +259,16 @@ struct CommitAgain {};
 struct DiscardDone {
   Status status;
 };
-struct CancelTimedOut {};
-struct AlignSources {};
+struct CancelTimedOut {
+  AttemptId attempt;
+};
+/// The wait before a restart is over.
+struct RestartDue {
+  AttemptId attempt;
+};
+struct AlignSources {
+  AttemptId attempt;
+};
 
 // ---- client, JobManager, JobMaster, TaskManager -------------------------------------------------
 
@@ -165,6 +282,10 @@ struct SubmitJob {
   std::shared_ptr<JobMetrics> metrics;
   /// Called once, on any thread.
   std::function<void(JobResult)> on_end;
+  /// Null: no checkpoints, and nothing to restore.
+  std::shared_ptr<const CheckpointSetup> checkpoints;
+  /// One line for the log of the job; any thread. Optional.
+  std::function<void(const std::string&)> on_note;
 };
 /// To the JobManager: for all its jobs; it passes them on to their masters.
 struct StopJob {};
@@ -191,6 +312,9 @@ struct DeployTasks {
   AttemptId attempt;
   std::vector<TaskId> tasks;
   ActorHandle master;
+  std::shared_ptr<const CheckpointSetup> checkpoints;
+  /// State to start from; null = none.
+  std::shared_ptr<const CheckpointMetadata> restore;
 };
 struct TasksDeployed {
   struct Entry {
@@ -216,6 +340,29 @@ SLUICE_LOCAL_MESSAGE(sluice::StopSource)
 SLUICE_LOCAL_MESSAGE(sluice::CancelTask)
 SLUICE_LOCAL_MESSAGE(sluice::LimitWatermark)
 SLUICE_LOCAL_MESSAGE(sluice::ReportAlignment)
+SLUICE_LOCAL_MESSAGE(sluice::EndTask)
+SLUICE_LOCAL_MESSAGE(sluice::TriggerCheckpoint)
+SLUICE_LOCAL_MESSAGE(sluice::CheckpointCompleted)
+SLUICE_LOCAL_MESSAGE(sluice::CheckpointAborted)
+SLUICE_LOCAL_MESSAGE(sluice::SnapshotWritten)
+SLUICE_LOCAL_MESSAGE(sluice::CheckpointAcknowledged)
+SLUICE_LOCAL_MESSAGE(sluice::TaskReachedEnd)
+SLUICE_LOCAL_MESSAGE(sluice::CompletionConfirmed)
+SLUICE_LOCAL_MESSAGE(sluice::SnapshotEnumerator)
+SLUICE_LOCAL_MESSAGE(sluice::EnumeratorSnapshotted)
+SLUICE_LOCAL_MESSAGE(sluice::ReleaseEnumerator)
+SLUICE_LOCAL_MESSAGE(sluice::TasksRunning)
+SLUICE_LOCAL_MESSAGE(sluice::TasksStopping)
+SLUICE_LOCAL_MESSAGE(sluice::FindRestore)
+SLUICE_LOCAL_MESSAGE(sluice::RestoreFound)
+SLUICE_LOCAL_MESSAGE(sluice::TakeSnapshot)
+SLUICE_LOCAL_MESSAGE(sluice::SnapshotAnswered)
+SLUICE_LOCAL_MESSAGE(sluice::CheckpointingFailed)
+SLUICE_LOCAL_MESSAGE(sluice::CheckpointingDone)
+SLUICE_LOCAL_MESSAGE(sluice::CheckpointTick)
+SLUICE_LOCAL_MESSAGE(sluice::CheckpointIdsReserved)
+SLUICE_LOCAL_MESSAGE(sluice::CheckpointPublished)
+SLUICE_LOCAL_MESSAGE(sluice::RestartDue)
 SLUICE_LOCAL_MESSAGE(sluice::OpenEnumerator)
 SLUICE_LOCAL_MESSAGE(sluice::EnumeratorOpened)
 SLUICE_LOCAL_MESSAGE(sluice::EnumeratorFailed)

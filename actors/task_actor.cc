@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/fail_point.h"
+#include "state/snapshot_reader.h"
+
 namespace sluice {
 
 /// Lets any thread wake the task. Many calls before the task looks are one message. Holds the
@@ -25,7 +28,9 @@ TaskActor::TaskActor(ActorConfig& config, std::shared_ptr<TaskActorSettings> set
     : ActorBase(config),
       settings_(std::move(settings)),
       id_(settings_->spec.id),
+      attempt_{settings_->spec.info.attempt},
       display_name_(settings_->spec.info.display_name()),
+      io_(settings_->services.io),
       clock_(*settings_->services.clock),
       master_(settings_->master),
       timer_armed_ms_(Operator::kNoTimer) {}
@@ -86,6 +91,19 @@ Behavior TaskActor::make_behavior() {
         if (phase_ != Phase::kOpen) return;
         ActorBase::send(master_, AlignmentReported{id_, task_->alignment_watermark()});
       },
+      [this](const TriggerCheckpoint& trigger) {
+        if (phase_ != Phase::kOpen) return;
+        task_->trigger_checkpoint(trigger.barrier);
+        schedule_run();
+      },
+      [this](const SnapshotWritten& written) { snapshot_written(written.outcome); },
+      [this](const CheckpointCompleted& completed) { checkpoint_completed(completed); },
+      [this](const CheckpointAborted& aborted) {
+        if (phase_ == Phase::kOpen) task_->checkpoint_aborted(aborted.id);
+      },
+      [this](EndTask) {
+        if (phase_ == Phase::kOpen) finish();
+      },
       [this](CancelTask) { cancel(); },
   };
 }
@@ -104,11 +122,12 @@ void TaskActor::open(const std::shared_ptr<const TaskPeers>& peers) {
   peers_ = peers;
   waker_ = std::make_shared<Waker>(caf::actor_cast<ActorHandle>(this));
   settings_->services.wake = [waker = waker_] { waker->wake(); };
-  task_ = std::make_unique<Task>(std::move(settings_->spec), std::move(settings_->services),
-                                 static_cast<TaskLink&>(*this));
-  phase_ = Phase::kOpen;
-  settings_->metrics->attach(id_, &task_->progress());
-  const Status status = task_->open();
+  const auto& checkpoints = settings_->checkpoints;
+  if (checkpoints && checkpoints->storage) {
+    snapshots_ = std::make_unique<TaskSnapshots>(settings_->spec, checkpoints->storage,
+                                                 checkpoints->files, &clock_);
+  }
+  const Status status = open_task();
   if (!status.is_ok()) {
     fail(status);
     return;
@@ -117,6 +136,37 @@ void TaskActor::open(const std::shared_ptr<const TaskPeers>& peers) {
     task_->add_credit(static_cast<int>(channel), settings_->initial_credits[channel], BatchPtr());
   }
   ActorBase::send(master_, TaskOpened{id_});
+}
+
+// Each operator's stored state is open while the operators are being opened.
+Status TaskActor::open_task() {
+  std::vector<std::unique_ptr<ChainedSnapshotReader>> readers;
+  const TaskSpec& spec = settings_->spec;
+  Status unreadable;
+  bool finished = settings_->restore != nullptr;
+  for (const StageSpec& stage : spec.stages) {
+    if (settings_->restore == nullptr) break;
+    fail_point("restoring");
+    readers.emplace_back();
+    settings_->services.restored.push_back(nullptr);
+    const OperatorState* stored = settings_->restore->find_operator(stage.uid);
+    finished = finished && stored != nullptr && stored->is_finished();
+    if (stored == nullptr) continue;
+    auto reader = ChainedSnapshotReader::open(*settings_->checkpoints->files, stored->chains,
+                                              id_.subtask, spec.info.parallelism);
+    if (!reader.is_ok()) {
+      unreadable = reader.status().with_prefix(display_name_ + ": restore: ");
+      break;
+    }
+    readers.back() = std::move(*reader);
+    settings_->services.restored.back() = readers.back().get();
+  }
+  settings_->services.restored_finished = finished;
+  task_ = std::make_unique<Task>(std::move(settings_->spec), std::move(settings_->services),
+                                 static_cast<TaskLink&>(*this));
+  phase_ = Phase::kOpen;
+  settings_->metrics->attach(id_, &task_->progress());
+  return unreadable.is_ok() ? task_->open() : unreadable;
 }
 
 void TaskActor::step() {
@@ -128,7 +178,7 @@ void TaskActor::step() {
       arm_timer();
       return;
     case RunState::kFinished:
-      finish();
+      reached_end();
       return;
     case RunState::kFailed:
       fail(task_->status());
@@ -176,6 +226,14 @@ void TaskActor::fail(Status status) {
   quit();
 }
 
+void TaskActor::reached_end() {
+  if (!snapshots_) {
+    finish();
+  } else if (!std::exchange(end_reported_, true)) {
+    ActorBase::send(peers_->coordinator, TaskReachedEnd{id_, attempt_});
+  }
+}
+
 void TaskActor::finish() {
   phase_ = Phase::kEnded;
   Status closed = close(true);
@@ -216,14 +274,43 @@ void TaskActor::committables(NodeId node, std::vector<Committable> committables)
   ActorBase::send(master_, CommittablesReady{node, std::move(committables)});
 }
 
-void TaskActor::snapshot_taken(const Barrier& /*barrier*/, std::vector<OperatorSnapshot> /*states*/,
-                               int64_t /*alignment_ms*/) {
-  // Reached only by a barrier, and nobody sends one before there is a checkpoint coordinator.
-  SLUICE_CHECK_MSG(false, "a snapshot without a coordinator");
+// ---- checkpoints --------------------------------------------------------------------------------
+
+void TaskActor::snapshot_taken(const Barrier& barrier, std::vector<OperatorSnapshot> states,
+                               int64_t alignment_ms) {
+  SLUICE_CHECK_MSG(snapshots_ != nullptr, "a snapshot without a coordinator");
+  auto work = snapshots_->begin(barrier, std::move(states), task_->has_ended());
+  io_->run([work = std::move(work), self = caf::actor_cast<ActorHandle>(this), alignment_ms,
+            sync_ns = task_->last_snapshot_ns()] {
+    SnapshotOutcome outcome = work->run();
+    outcome.stats.alignment_ms = alignment_ms;
+    outcome.stats.sync_ms = sync_ns / 1'000'000;
+    send_from_outside(self, SnapshotWritten{std::move(outcome)});
+  });
 }
 
-void TaskActor::snapshot_declined(CheckpointId /*checkpoint*/, const Status& /*reason*/) {
-  SLUICE_CHECK_MSG(false, "a declined snapshot without a coordinator");
+void TaskActor::snapshot_written(const SnapshotOutcome& outcome) {
+  if (phase_ != Phase::kOpen) return;
+  snapshots_->finished(outcome);
+  ActorBase::send(peers_->coordinator, CheckpointAcknowledged{id_, attempt_, outcome});
+}
+
+void TaskActor::snapshot_declined(CheckpointId checkpoint, const Status& reason) {
+  SnapshotOutcome declined;
+  declined.id = checkpoint;
+  declined.status = reason;
+  ActorBase::send(peers_->coordinator, CheckpointAcknowledged{id_, attempt_, std::move(declined)});
+}
+
+void TaskActor::checkpoint_completed(const CheckpointCompleted& completed) {
+  if (phase_ != Phase::kOpen) return;
+  snapshots_->confirmed(completed.id);
+  const Status status = task_->checkpoint_complete(completed.id);
+  if (!status.is_ok()) {
+    fail(status);
+  } else if (completed.confirm) {
+    ActorBase::send(peers_->coordinator, CompletionConfirmed{completed.id, id_, attempt_});
+  }
 }
 
 }  // namespace sluice

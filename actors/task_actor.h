@@ -6,7 +6,9 @@
 // long. Without work no message is sent at all; timers and other threads post one.
 //
 // The task ends by finishing, failing or being cancelled; it then closes its operators, tells the
-// master once, and quits. An exception in a handler is a failure like any other.
+// master once, and quits. With checkpoints a task that has reached the end of its data stays until
+// EndTask, so that the last checkpoint can be taken and committed (semantics rule 31). An exception
+// in a handler is a failure like any other.
 #pragma once
 
 #include <atomic>
@@ -19,13 +21,16 @@
 
 namespace sluice {
 
-/// What a task actor is made of. `services.wake` is set by the actor.
+/// What a task actor is made of. `services.wake` and `services.restored` are set by the actor.
 struct TaskActorSettings {
   TaskSpec spec;
   TaskServices services;
   std::vector<uint32_t> initial_credits;
   std::shared_ptr<JobMetrics> metrics;
   ActorHandle master;
+  std::shared_ptr<const CheckpointSetup> checkpoints;
+  /// State to start from; null = none.
+  std::shared_ptr<const CheckpointMetadata> restore;
 };
 
 class TaskActor final : public ActorBase, private TaskLink {
@@ -44,6 +49,10 @@ class TaskActor final : public ActorBase, private TaskLink {
   class Waker;
 
   void open(const std::shared_ptr<const TaskPeers>& peers);
+  Status open_task();
+  void reached_end();
+  void checkpoint_completed(const CheckpointCompleted& completed);
+  void snapshot_written(const SnapshotOutcome& outcome);
   void step();
   void schedule_run();
   void arm_timer();
@@ -64,13 +73,17 @@ class TaskActor final : public ActorBase, private TaskLink {
 
   std::shared_ptr<TaskActorSettings> settings_;
   const TaskId id_;
+  const AttemptId attempt_;
   const std::string display_name_;
+  IoRunner* const io_;
   const Clock& clock_;
   ActorHandle master_;
   std::shared_ptr<Waker> waker_;
   std::unique_ptr<Task> task_;
   std::shared_ptr<const TaskPeers> peers_;
   Phase phase_ = Phase::kCreated;
+  std::unique_ptr<TaskSnapshots> snapshots_;  // With checkpoints.
+  bool end_reported_ = false;
   bool run_in_flight_ = false;
   int64_t timer_armed_ms_;
 };

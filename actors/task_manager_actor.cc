@@ -62,6 +62,8 @@ ActorHandle TaskManagerActor::deploy_task(const DeployTasks& command, TaskId id)
   settings->initial_credits = initial_credits(plan, id);
   settings->metrics = command.metrics;
   settings->master = command.master;
+  settings->checkpoints = command.checkpoints;
+  settings->restore = command.restore;
   TaskServices& services = settings->services;
   services.clock = settings_.clock;
   services.io = settings_.io;
@@ -73,6 +75,7 @@ ActorHandle TaskManagerActor::deploy_task(const DeployTasks& command, TaskId id)
   services.state_directory = state_directory_of(plan, id);
   services.fail_on_bad_record = plan.options.get(options::kOnBadRecord) == "fail";
   services.checkpointing = plan.checkpointing();
+  services.final_results_only = plan.options.get(options::kRuntimeMode) == "batch";
   services.dead_letter = [metrics = command.metrics](std::string_view place,
                                                      std::string_view reason,
                                                      std::string_view /*raw*/) {

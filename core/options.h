@@ -121,6 +121,7 @@ inline constexpr OptionKey<int64_t> kCheckpointTolerableFailures{
 inline constexpr OptionKey<bool> kCheckpointUnaligned{"execution.checkpointing.unaligned.enabled"};
 inline constexpr OptionKey<Duration> kCheckpointAlignedTimeout{
     "execution.checkpointing.aligned-checkpoint-timeout"};
+inline constexpr OptionKey<std::string> kSavepointDir{"execution.checkpointing.savepoint-dir"};
 inline constexpr OptionKey<int64_t> kCheckpointRetained{"execution.checkpointing.num-retained"};
 inline constexpr OptionKey<std::string> kRestartStrategy{"restart-strategy.type"};
 inline constexpr OptionKey<int64_t> kRestartFixedAttempts{"restart-strategy.fixed-delay.attempts"};

@@ -40,6 +40,8 @@ constexpr OptionSpec kTable[] = {
      "read again after a failure (at-least-once)."},
     {"execution.checkpointing.num-retained", kCount, "1", 1, 1000, "", true,
      "Complete checkpoints that are kept."},
+    {"execution.checkpointing.savepoint-dir", kText, "", 0, 0, "", true,
+     "Directory for savepoints of a stop. Empty: `savepoints` in the job's checkpoint directory."},
     {"execution.checkpointing.timeout", kDuration, "10m", 1, kYearMs, "", true,
      "A checkpoint that takes longer is given up."},
     {"execution.checkpointing.tolerable-failed-checkpoints", kCount, "0", 0, 1 << 30, "", true,

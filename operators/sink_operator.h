@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/fail_point.h"
 #include "core/sink.h"
 #include "operators/source_operator.h"
 
@@ -172,6 +173,7 @@ Status SinkOperator<T>::commit_up_to(CheckpointId checkpoint) {
   for (; done < pending_.size() && pending_[done].checkpoint <= checkpoint; ++done) {
     failed = detail::commit_one(*committer_, pending_[done]);
     if (!failed.is_ok()) break;
+    fail_point("commit_half_done");
   }
   pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(done));
   return failed;

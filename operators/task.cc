@@ -93,6 +93,7 @@ class Task::Impl {
   std::vector<SourceSplit> unfinished_splits() const { return source_->unfinished_splits(); }
   Status checkpoint_complete(CheckpointId id) { return chain_.checkpoint_complete(id); }
   bool has_ended() const { return phase_ == Phase::kEnded; }
+  int64_t last_snapshot_ns() const { return services_.clock->steady_ns() - snapshot_start_ns_; }
   void checkpoint_aborted(CheckpointId id) { chain_.checkpoint_aborted(id); }
 
   const TaskSpec& spec() const { return spec_; }
@@ -161,6 +162,7 @@ class Task::Impl {
   std::optional<Barrier> draining_;   // A terminal barrier with drain: finish first, then snapshot.
   bool discard_input_ = false;        // After a terminal barrier.
   CheckpointId last_snapshot_;
+  int64_t snapshot_start_ns_ = 0;
   int64_t last_run_end_ns_ = 0;
   int64_t next_flush_check_ns_ = 0;
   int64_t next_marker_ns_ = 0;
@@ -407,6 +409,7 @@ Task::Impl::Step Task::Impl::handle_barrier(const Barrier& barrier) {
 bool Task::Impl::take_snapshot(const Barrier& barrier) {
   if (barrier.checkpoint <= last_snapshot_) return true;
   last_snapshot_ = barrier.checkpoint;
+  snapshot_start_ns_ = services_.clock->steady_ns();
   const int64_t aligned_ms = services_.clock->wall_ms() - barrier.triggered_ms;
   if (!chain_.prepare_snapshot(barrier.checkpoint).is_ok()) return false;
   SLUICE_CHECK_MSG(chain_.is_drained() || chain_.pump(), "a pre-barrier hook emitted too much");
@@ -462,6 +465,7 @@ EventTime Task::alignment_watermark() const { return impl_->alignment_watermark(
 std::vector<SourceSplit> Task::unfinished_splits() const { return impl_->unfinished_splits(); }
 Status Task::checkpoint_complete(CheckpointId id) { return impl_->checkpoint_complete(id); }
 void Task::checkpoint_aborted(CheckpointId id) { impl_->checkpoint_aborted(id); }
+int64_t Task::last_snapshot_ns() const { return impl_->last_snapshot_ns(); }
 bool Task::has_ended() const { return impl_->has_ended(); }
 const TaskSpec& Task::spec() const { return impl_->spec(); }
 const TaskProgress& Task::progress() const { return impl_->progress(); }

@@ -267,7 +267,7 @@ void CheckpointProtocol::consider_publish() {
   for (auto& [id, pending] : pending_) {
     if (pending.phase != Phase::kReady) continue;
     pending.phase = Phase::kPublishing;
-    act(Publish{id, pending.purpose(), pending.target(), pending.barrier.drain,
+    act(Publish{id, pending.purpose(), pending.target(), pending.barrier.drain, pending.is_last(),
                 pending.stats.triggered_ms, pending.snapshots});
     return;
   }

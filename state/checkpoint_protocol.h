@@ -165,6 +165,7 @@ struct Publish {
   SnapshotPurpose purpose;
   std::string target;
   bool drained = false;
+  bool is_last = false;  // Of a stop or at the end.
   int64_t triggered_ms = 0;
   std::vector<std::pair<TaskId, TaskSnapshotPtr>> snapshots;
 };

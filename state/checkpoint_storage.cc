@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/crc32c.h"
+#include "core/fail_point.h"
 #include "core/stable_hash.h"
 
 namespace sluice {
@@ -67,6 +68,7 @@ Status publish_metadata(FileSystem& files, const CheckpointMetadata& metadata,
     SLUICE_RETURN_IF_ERROR(file->sync());
     SLUICE_RETURN_IF_ERROR(file->close());
   }
+  fail_point("metadata_written");
   SLUICE_RETURN_IF_ERROR(files.rename_new(temporary, path));
   return files.sync_directory(directory);
 }
@@ -107,6 +109,7 @@ Status CheckpointStorage::read_ids() {
   }
   ids_ = ids;
   next_id_ = ids.next;
+  was_used_ = true;
   return Status::ok();
 }
 
@@ -339,6 +342,12 @@ std::vector<StoredCheckpoint> CheckpointStorage::complete() const {
     if (known.readable) complete.push_back({id, checkpoint_directory(id)});
   }
   return complete;
+}
+
+bool CheckpointStorage::uses_directory(const std::string& directory) const {
+  return std::any_of(references_.begin(), references_.end(), [&](const auto& reference) {
+    return parent_path(reference.first) == directory;
+  });
 }
 
 CheckpointId CheckpointStorage::newest_complete() const {

@@ -84,6 +84,8 @@ class CheckpointStorage {
   /// The newest complete checkpoint of the current run, every byte checked. Nothing only when the
   /// current run never completed one; when it did and none can be used, an error that says why.
   Result<Latest> find_latest() const;
+  /// Somebody began a run here before.
+  bool was_used() const { return was_used_; }
   /// This run begins from nothing or from elsewhere: earlier checkpoints here are not its own, will
   /// not be deleted and are not `latest` any more.
   Status begin_fresh_run();
@@ -109,6 +111,8 @@ class CheckpointStorage {
   /// Complete checkpoints whose metadata can be read, oldest first.
   std::vector<StoredCheckpoint> complete() const;
   CheckpointId newest_complete() const;
+  /// Whether a checkpoint here names files of `directory`.
+  bool uses_directory(const std::string& directory) const;
 
  private:
   struct Known {
@@ -148,6 +152,7 @@ class CheckpointStorage {
   const CheckpointStorageOptions options_;
   std::unique_ptr<DirectoryLock> lock_;
   Ids ids_;  // As on disk.
+  bool was_used_ = false;
   int64_t next_id_ = 1;
   std::map<CheckpointId, Known> known_;
   // Directories without metadata: unfinished, or somebody deleted it.

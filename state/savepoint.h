@@ -16,12 +16,6 @@
 
 namespace sluice {
 
-/// What a run may do with the snapshot it was started from (semantics rule 29).
-enum class RestoreMode {
-  kNoClaim,  // It stays the user's; the first checkpoint is full.
-  kClaim,    // The run owns it and deletes it once a newer checkpoint is complete.
-};
-
 /// Makes `directory` for a new savepoint; kAlreadyExists when there is anything in it.
 Status create_savepoint_directory(FileSystem& files, const std::string& directory);
 

@@ -241,7 +241,7 @@ TEST_CASE("job result: one line, one JSON object, quotes escaped") {
   CHECK(result.to_json() ==
         "{\"job\":\"flight_delays\",\"status\":\"FINISHED\",\"records_in\":20000,"
         "\"records_out\":4321,\"late\":124,\"dead_letter\":0,\"seconds\":0.214,"
-        "\"accumulators\":{\"a\\\"b\":3}}");
+        "\"restarts\":0,\"accumulators\":{\"a\\\"b\":3}}");
   result.status = JobStatus::kFailed;
   result.error = Status::user_function("operator map (1/2): \"x\"\nis bad");
   CHECK(result.to_json().find("\"error\":\"operator map (1/2): \\\"x\\\"\\nis bad\"") !=

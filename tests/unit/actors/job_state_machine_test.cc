@@ -64,7 +64,9 @@ TEST_CASE("job state machine: a failed task cancels the others; the first failur
     auto machine = machine_at(phase);
     CHECK(machine.on({K::kTaskFailed, 0, broken("first")}) == Actions{A::kCancelTasks});
     CHECK(machine.phase() == JobPhase::kFailing);
-    CHECK(machine.on({K::kTaskFailed, 1, broken("second")}) == Actions{A::kDiscard, A::kEnd});
+    CHECK(machine.on({K::kTaskFailed, 1, broken("second")}) == Actions{A::kDecideRestart});
+    CHECK(machine.phase() == JobPhase::kRestarting);
+    CHECK(machine.on({K::kRestartRefused}) == Actions{A::kDiscard, A::kEnd});
     CHECK(machine.phase() == JobPhase::kFailed);
     CHECK(machine.failure().message() == "first");
     CHECK_FALSE(machine.failed_before_start());
@@ -74,14 +76,54 @@ TEST_CASE("job state machine: a failed task cancels the others; the first failur
 TEST_CASE("job state machine: a task that ends between failure and cancel counts as ended") {
   auto machine = machine_at(JobPhase::kRunning);
   machine.on({K::kTaskFailed, 0, broken()});
-  CHECK(machine.on({K::kTaskFinished, 1}) == Actions{A::kDiscard, A::kEnd});
+  CHECK(machine.on({K::kTaskFinished, 1}) == Actions{A::kDecideRestart});
 }
 
 TEST_CASE("job state machine: a task that opens while the job is failing starts nothing") {
   auto machine = machine_at(JobPhase::kDeploying);
   machine.on({K::kTaskFailed, 0, broken()});
   CHECK(machine.on({K::kTaskOpened, 1}) == Actions{});
-  CHECK(machine.on({K::kTaskCancelled, 1}) == Actions{A::kDiscard, A::kEnd});
+  CHECK(machine.on({K::kTaskCancelled, 1}) == Actions{A::kDecideRestart});
+}
+
+TEST_CASE("job state machine: a restart goes the whole way again, without the old failure") {
+  auto machine = machine_at(JobPhase::kRunning);
+  machine.on({K::kTaskFailed, 0, broken()});
+  machine.on({K::kTaskCancelled, 1});
+  CHECK(machine.on({K::kFailed, 0, broken("late echo")}) == Actions{});
+  CHECK(machine.on({K::kRestartDue}) == Actions{A::kCheckInputs});
+  CHECK(machine.attempt() == 1);
+  CHECK(machine.failure().is_ok());
+  CHECK(machine.live_tasks().empty());
+  CHECK(machine.on({K::kRestartDue}) == Actions{});
+  CHECK(machine.on({K::kInputsChecked}) == Actions{A::kAllocateSlots});
+  // Before its tasks run, too: the world may be better the next time.
+  CHECK(machine.on({K::kFailed, 0, broken()}) == Actions{A::kDecideRestart});
+  CHECK_FALSE(machine.failed_before_start());
+  CHECK(machine.on({K::kRestartDue}) == Actions{A::kCheckInputs});
+  machine.on({K::kInputsChecked});
+  machine.on({K::kSlotsAllocated});
+  machine.on({K::kTaskOpened, 0});
+  CHECK(machine.on({K::kTaskOpened, 1}) == Actions{A::kStartTasks});
+}
+
+TEST_CASE("job state machine: no restart when it is forbidden, refused for a reason or cancelled") {
+  auto forbidden = machine_at(JobPhase::kRunning);
+  forbidden.forbid_restart();
+  forbidden.on({K::kTaskFailed, 0, broken()});
+  CHECK(forbidden.on({K::kTaskCancelled, 1}) == Actions{A::kDiscard, A::kEnd});
+  auto refused = machine_at(JobPhase::kRunning);
+  refused.on({K::kTaskFailed, 0, broken()});
+  refused.on({K::kTaskCancelled, 1});
+  CHECK(refused.on({K::kRestartRefused, 0, broken("no checkpoint")}) ==
+        Actions{A::kDiscard, A::kEnd});
+  CHECK(refused.failure().message() == "no checkpoint");
+  auto cancelled = machine_at(JobPhase::kRunning);
+  cancelled.on({K::kTaskFailed, 0, broken()});
+  cancelled.on({K::kTaskCancelled, 1});
+  CHECK(cancelled.on({K::kCancelRequested}) == Actions{A::kDiscard, A::kEnd});
+  CHECK(cancelled.phase() == JobPhase::kCancelled);
+  CHECK(cancelled.failure().is_ok());
 }
 
 TEST_CASE("job state machine: cancelling waits for the tasks") {
@@ -146,7 +188,7 @@ TEST_CASE("job state machine: any order of events keeps the invariants") {
     std::multiset<JobAction> seen;
     bool ended = false;
     for (int i = 0; i < 60; ++i) {
-      const auto kind = static_cast<JobEventKind>(random.below(12));
+      const auto kind = static_cast<JobEventKind>(random.below(14));
       JobEvent event{kind, random.below(3)};
       if (random.one_in(8) || kind == K::kTaskFailed || kind == K::kFailed) event.status = broken();
       for (const JobAction action : machine.on(event)) {
@@ -156,13 +198,15 @@ TEST_CASE("job state machine: any order of events keeps the invariants") {
         if (action == A::kEnd) ended = true;
       }
     }
-    for (const JobAction once : {A::kCheckInputs, A::kDeployTasks, A::kStartTasks, A::kCommit,
-                                 A::kCancelTasks, A::kStopSources, A::kDiscard, A::kEnd}) {
-      CHECK(seen.count(once) <= 1);
+    for (const JobAction once : {A::kCommit, A::kDiscard, A::kEnd}) CHECK(seen.count(once) <= 1);
+    const auto attempts = static_cast<size_t>(machine.attempt()) + 1;
+    for (const JobAction per_attempt :
+         {A::kCheckInputs, A::kDeployTasks, A::kStartTasks, A::kCancelTasks, A::kDecideRestart}) {
+      CHECK(seen.count(per_attempt) <= attempts);
     }
     CHECK(ended == machine.is_at_end());
     CHECK((seen.count(A::kCommit) == 0 || seen.count(A::kDiscard) == 0));
-    CHECK((seen.count(A::kStartTasks) == 0 || seen.count(A::kDeployTasks) == 1));
+    CHECK(seen.count(A::kStartTasks) <= seen.count(A::kDeployTasks));
   }
 }
 

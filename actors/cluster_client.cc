@@ -99,13 +99,13 @@ Result<JobResult> run_embedded(LogicalGraph graph, const JobSettings& settings) 
     if (settings.on_note) settings.on_note(text);
   };
   const auto unnamed = assign_uids(graph);
+  SLUICE_ASSIGN_OR_RETURN(const std::shared_ptr<const CheckpointSetup> checkpoints,
+                          prepare_checkpoints(settings.name, settings.options, settings.restore,
+                                              local_file_system(), system_clock()));
   if (settings.options.get(options::kCheckpointInterval).count() > 0 && !unnamed.empty()) {
     note(std::to_string(unnamed.size()) +
          " operators have no uid; state is found by their names, so a changed job may lose it");
   }
-  SLUICE_ASSIGN_OR_RETURN(const std::shared_ptr<const CheckpointSetup> checkpoints,
-                          prepare_checkpoints(settings.name, settings.options, settings.restore,
-                                              local_file_system(), system_clock()));
   for (const std::string& text : checkpoints->notes) note(text);
   if (checkpoints->restore) {
     SLUICE_RETURN_IF_ERROR(adopt_max_parallelism(graph, settings.options, *checkpoints->restore));

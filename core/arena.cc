@@ -32,8 +32,9 @@ char* TextArena::allocate_slow(size_t size) {
 void TextArena::clear() {
   used_bytes_ = 0;
   if (chunks_.empty()) return;
-  const auto largest = std::max_element(
-      chunks_.begin(), chunks_.end(), [](const Chunk& a, const Chunk& b) { return a.size < b.size; });
+  const auto largest =
+      std::max_element(chunks_.begin(), chunks_.end(),
+                       [](const Chunk& a, const Chunk& b) { return a.size < b.size; });
   std::swap(chunks_.front(), *largest);
   chunks_.resize(1);
   next_ = chunks_.front().bytes.get();

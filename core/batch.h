@@ -1,8 +1,8 @@
 // Batches: the unit that flows between operators and tasks.
 //
 // A batch is an array of records of one type plus optional side arrays (event time, key hash, row
-// kind; absent means none / +I) and references to the arenas its Text fields point into. It moves by
-// pointer inside a process and is encoded only when it crosses to another one.
+// kind; absent means none / +I) and references to the arenas its Text fields point into. It moves
+// by pointer inside a process and is encoded only when it crosses to another one.
 //
 // Invariants: a batch is written by one task until it is handed on; with more than one reference it
 // is immutable. A Mark says "the watermark is `watermark` after the first `row` rows": marks are
@@ -78,8 +78,8 @@ class Batch {
   virtual void reset(uint32_t row_limit) = 0;
   /// Copies rows [from, to) to targets[row - from]'s builder, bytes of texts included, until a
   /// builder is full; returns the first row not copied. Builders are batches of the same type. With
-  /// a unique source non-trivial rows are moved instead of copied. `hashes` (may be null) become the
-  /// key hashes of the copies.
+  /// a unique source non-trivial rows are moved instead of copied. `hashes` (may be null) become
+  /// the key hashes of the copies.
   virtual uint32_t scatter(uint32_t from, uint32_t to, const uint16_t* targets,
                            const uint64_t* hashes, Batch* const* builders) = 0;
   /// Writes rows and side arrays.
@@ -187,7 +187,8 @@ class TypedBatch final : public Batch {
     ++rows_;
   }
   /// Appends make()'s result, built in its place: copying a record that was just written field by
-  /// field stalls on store forwarding (measured 10 ns for 64 bytes). make() must not touch this batch.
+  /// field stalls on store forwarding (measured 10 ns for 64 bytes). make() must not touch this
+  /// batch.
   template <class Make>
   void push_made(Make&& make, EventTime time = kNoTimestamp, RowKind kind = RowKind::kInsert) {
     if (rows_ == capacity_) grow(rows_ + 1);
@@ -308,7 +309,7 @@ void TypedBatch<T>::grow(uint32_t at_least) {
                                    : std::min(capacity_ * 2, std::max(row_limit_, capacity_ + 64));
   wanted = std::max({wanted, at_least, 1U});
   auto* fresh =
-      static_cast<T*>(::operator new(size_t{wanted} * sizeof(T), std::align_val_t(alignof(T))));
+      static_cast<T*>(::operator new (size_t{wanted} * sizeof(T), std::align_val_t(alignof(T))));
   if constexpr (std::is_trivially_copyable_v<T>) {
     if (rows_ > 0) std::memcpy(static_cast<void*>(fresh), data_, size_t{rows_} * sizeof(T));
   } else {

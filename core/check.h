@@ -11,16 +11,16 @@ namespace sluice {
 
 }  // namespace sluice
 
-#define SLUICE_CHECK(condition)                                                 \
-  do {                                                                          \
-    if (__builtin_expect(!(condition), 0)) {                                    \
-      ::sluice::check_failed(#condition, __FILE__, __LINE__, "");               \
-    }                                                                           \
+#define SLUICE_CHECK(condition)                                   \
+  do {                                                            \
+    if (__builtin_expect(!(condition), 0)) {                      \
+      ::sluice::check_failed(#condition, __FILE__, __LINE__, ""); \
+    }                                                             \
   } while (false)
 
-#define SLUICE_CHECK_MSG(condition, message)                                    \
-  do {                                                                          \
-    if (__builtin_expect(!(condition), 0)) {                                    \
-      ::sluice::check_failed(#condition, __FILE__, __LINE__, message);          \
-    }                                                                           \
+#define SLUICE_CHECK_MSG(condition, message)                           \
+  do {                                                                 \
+    if (__builtin_expect(!(condition), 0)) {                           \
+      ::sluice::check_failed(#condition, __FILE__, __LINE__, message); \
+    }                                                                  \
   } while (false)

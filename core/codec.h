@@ -1,10 +1,10 @@
 // The binary form of values: state, network frames and snapshots.
 //
 // Fixed-width little-endian integers, IEEE bits for floating point, u32 length + bytes for text and
-// containers, one presence byte for optional, fields of a record in declared order. Every encoding is
-// self-delimiting, so concatenations are unambiguous (semantics rule 41). The stored schema
-// (core/schema.h) says which fields the bytes hold. Decoding is total: truncated or absurd bytes set
-// the reader's failure flag and never read outside the buffer.
+// containers, one presence byte for optional, fields of a record in declared order. Every encoding
+// is self-delimiting, so concatenations are unambiguous (semantics rule 41). The stored schema
+// (core/schema.h) says which fields the bytes hold. Decoding is total: truncated or absurd bytes
+// set the reader's failure flag and never read outside the buffer.
 //
 // A type of your own takes part by specialising Codec<T> with encode and decode.
 #pragma once
@@ -28,10 +28,8 @@ class ByteWriter {
 
   void bytes(const void* data, size_t size) { out_.append(static_cast<const char*>(data), size); }
   template <class T>
-    requires std::is_trivially_copyable_v<T>
-  void fixed(T value) {
-    bytes(&value, sizeof(value));
-  }
+  requires std::is_trivially_copyable_v<T>
+  void fixed(T value) { bytes(&value, sizeof(value)); }
   void text(std::string_view value) {
     fixed(static_cast<uint32_t>(value.size()));
     bytes(value.data(), value.size());
@@ -48,8 +46,7 @@ class ByteReader {
   explicit ByteReader(std::string_view bytes) : next_(bytes.data()), end_(next_ + bytes.size()) {}
 
   template <class T>
-    requires std::is_trivially_copyable_v<T>
-  T fixed() {
+  requires std::is_trivially_copyable_v<T> T fixed() {
     T value{};
     if (remaining() < sizeof(T)) {
       fail();
@@ -123,8 +120,7 @@ T decode(ByteReader& reader) {
 }
 
 template <class T>
-  requires(std::is_arithmetic_v<T> || std::is_enum_v<T>)
-struct Codec<T> {
+requires(std::is_arithmetic_v<T> || std::is_enum_v<T>) struct Codec<T> {
   static void encode(T value, ByteWriter& writer) { writer.fixed(value); }
   static void decode(ByteReader& reader, T& value) {
     if constexpr (std::is_same_v<T, bool>) {
@@ -201,7 +197,7 @@ struct Codec<std::vector<T, A>> {
 };
 
 template <class M>
-  requires kIsMap<M>
+requires kIsMap<M>
 struct Codec<M> {
   static void encode(const M& value, ByteWriter& writer) {
     writer.fixed(static_cast<uint32_t>(value.size()));
@@ -224,7 +220,7 @@ struct Codec<M> {
 };
 
 template <class T>
-  requires kIsTuple<T>
+requires kIsTuple<T>
 struct Codec<T> {
   static void encode(const T& value, ByteWriter& writer) {
     std::apply(

@@ -28,8 +28,8 @@ struct Barrier {
 };
 
 enum class ElementKind : uint8_t {
-  kBatch = 0,          // batch and marks; uses one credit when batch is not null.
-  kIdle = 1,           // No data for now: leave this channel out of the watermark.
+  kBatch = 0,  // batch and marks; uses one credit when batch is not null.
+  kIdle = 1,   // No data for now: leave this channel out of the watermark.
   kActive = 2,
   kBarrier = 3,
   kCancelBarrier = 4,  // The checkpoint will not come on this channel.

@@ -2,9 +2,9 @@
 //
 // group = murmur(fold(key hash)) mod max parallelism; subtask = group * parallelism / max
 // parallelism; both are Apache Flink's formulas (KeyGroupRangeAssignment, MathUtils.murmurHash), so
-// the distribution is the same for the same 32-bit hash. The fold takes the upper half of our stable
-// 64-bit hash only: hash tables index with the lower half, otherwise all keys of one subtask would
-// crowd into few buckets (measured 2.5 times slower).
+// the distribution is the same for the same 32-bit hash. The fold takes the upper half of our
+// stable 64-bit hash only: hash tables index with the lower half, otherwise all keys of one subtask
+// would crowd into few buckets (measured 2.5 times slower).
 #pragma once
 
 #include <bit>

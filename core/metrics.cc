@@ -10,7 +10,8 @@ size_t Histogram::bucket_of(uint64_t value) {
   if (value < kSub) return value;
   const int exponent = 63 - std::countl_zero(value);
   const uint64_t mantissa = (value >> (exponent - kSubBits)) & (kSub - 1);
-  return static_cast<size_t>((static_cast<uint64_t>(exponent - kSubBits + 1) << kSubBits) + mantissa);
+  return static_cast<size_t>((static_cast<uint64_t>(exponent - kSubBits + 1) << kSubBits) +
+                             mantissa);
 }
 
 int64_t Histogram::upper_bound_of(size_t bucket) {

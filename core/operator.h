@@ -1,13 +1,13 @@
 // The contract between an operator and the task that runs it.
 //
 // A task calls an operator from one thread at a time, in stream order. Operators are resumable: a
-// task can never block, so process() stops when the output is full and is called again with the same
-// cursor once there is room. Everything an operator needs (clock, metrics, state) arrives by
+// task can never block, so process() stops when the output is full and is called again with the
+// same cursor once there is room. Everything an operator needs (clock, metrics, state) arrives by
 // OperatorContext; it owns its outputs, which the chain drains between calls.
 //
 // Life: construct → attach side outputs → open → { process | on_processing_time | snapshot }* →
-// end_of_input for each input → finish until kDone → close. close() runs on every path, also after a
-// failure, exactly once if open() was called.
+// end_of_input for each input → finish until kDone → close. close() runs on every path, also after
+// a failure, exactly once if open() was called.
 #pragma once
 
 #include <cstdint>
@@ -136,8 +136,8 @@ class Operator {
   virtual Result<std::unique_ptr<FrozenState>> snapshot(CheckpointId /*checkpoint*/) {
     return std::unique_ptr<FrozenState>();
   }
-  /// Every task has stored checkpoint `checkpoint`: effects up to it may become visible. May be late
-  /// or skipped (semantics rule 26).
+  /// Every task has stored checkpoint `checkpoint`: effects up to it may become visible. May be
+  /// late or skipped (semantics rule 26).
   virtual Status checkpoint_complete(CheckpointId /*checkpoint*/) { return Status::ok(); }
   virtual void checkpoint_aborted(CheckpointId /*checkpoint*/) {}
 
@@ -149,8 +149,8 @@ class Operator {
 
   /// No input is at hand: push out what is buffered (sinks).
   virtual Status on_idle() { return Status::ok(); }
-  /// After finish() without a later checkpoint: what a committer has to make visible once every task
-  /// of the job has finished.
+  /// After finish() without a later checkpoint: what a committer has to make visible once every
+  /// task of the job has finished.
   virtual std::vector<Committable> take_committables() { return {}; }
 
   /// Bytes of state held in memory, for the metrics.

@@ -43,12 +43,8 @@ class OutputBase {
   /// Nobody reads this output: everything emitted is dropped at once.
   void set_discarding() { discarding_ = true; }
 
-  bool is_full() const {
-    return !sealed_.empty() || (building_ && building_->is_full());
-  }
-  bool has_output() const {
-    return !sealed_.empty() || rows_building() > 0 || !marks_.empty();
-  }
+  bool is_full() const { return !sealed_.empty() || (building_ && building_->is_full()); }
+  bool has_output() const { return !sealed_.empty() || rows_building() > 0 || !marks_.empty(); }
   /// The oldest batch with its marks; must have output.
   StreamBatch take();
 

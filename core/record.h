@@ -3,16 +3,14 @@
 //   struct Flight { EventTime scheduled; int32_t delay_min; Text origin; };
 //   SLUICE_RECORD(Flight, scheduled, delay_min, origin);
 //
-// The macro stands in the struct's namespace and gives the type a codec, CSV and JSON forms, a stable
-// hash and a schema (all built on Boost.Describe). Field order on the wire is the order in the macro.
-// Allowed field types: bool, int8..64, uint8..64, float, double, enum, Text, std::string, Bytes,
-// EventTime, Duration, std::optional, std::vector, std::map, std::pair, std::tuple, std::array and
-// nested records.
+// The macro stands in the struct's namespace and gives the type a codec, CSV and JSON forms, a
+// stable hash and a schema (all built on Boost.Describe). Field order on the wire is the order in
+// the macro. Allowed field types: bool, int8..64, uint8..64, float, double, enum, Text,
+// std::string, Bytes, EventTime, Duration, std::optional, std::vector, std::map, std::pair,
+// std::tuple, std::array and nested records.
 #pragma once
 
 #include <array>
-#include <boost/describe.hpp>
-#include <boost/mp11.hpp>
 #include <concepts>
 #include <map>
 #include <optional>
@@ -23,6 +21,9 @@
 #include <unordered_map>
 #include <utility>
 #include <vector>
+
+#include <boost/describe.hpp>
+#include <boost/mp11.hpp>
 
 #include "core/text.h"
 #include "core/time.h"
@@ -48,7 +49,7 @@ inline constexpr size_t kFieldCount = boost::mp11::mp_size<FieldList<T>>::value;
 
 /// Calls f(name, field) for each field in order.
 template <class T, class F>
-  requires DescribedRecord<std::remove_const_t<T>>
+requires DescribedRecord<std::remove_const_t<T>>
 constexpr void for_each_field(T& record, F&& f) {
   boost::mp11::mp_for_each<FieldList<std::remove_const_t<T>>>(
       [&](auto descriptor) { f(descriptor.name, record.*descriptor.pointer); });
@@ -123,10 +124,12 @@ constexpr bool contains_text() {
   } else if constexpr (kIsTuple<T>) {
     return []<size_t... I>(std::index_sequence<I...>) {
       return (false || ... || contains_text<std::tuple_element_t<I, T>>());
-    }(std::make_index_sequence<std::tuple_size_v<T>>());
+    }
+    (std::make_index_sequence<std::tuple_size_v<T>>());
   } else if constexpr (DescribedRecord<T>) {
     bool found = false;
-    for_each_field_type<T>([&]<class Field>(const char*) { found = found || contains_text<Field>(); });
+    for_each_field_type<T>(
+        [&]<class Field>(const char*) { found = found || contains_text<Field>(); });
     return found;
   } else {
     return false;

@@ -49,8 +49,8 @@ class SinkWriter {
   virtual Result<WriteState> write(const TypedBatch<T>& batch, uint32_t& row) = 0;
   /// No more input is at hand now: what is buffered may be pushed out (low latency).
   virtual Status flush() { return Status::ok(); }
-  /// Before a barrier and at the end of input (`checkpoint` = the one that will contain it): ends the
-  /// current transaction and starts a new one.
+  /// Before a barrier and at the end of input (`checkpoint` = the one that will contain it): ends
+  /// the current transaction and starts a new one.
   virtual Result<std::vector<std::string>> prepare_commit(CheckpointId checkpoint) = 0;
   /// State of the open transaction, after prepare_commit.
   virtual Result<std::vector<std::string>> snapshot_state(CheckpointId /*checkpoint*/) {

@@ -1,9 +1,9 @@
 // How operators give away and get back their state.
 //
-// At a barrier an operator freezes its state (O(1), on the task's thread) and returns a FrozenState;
-// an I/O thread calls write() later while the operator goes on. Keyed entries are addressed by
-// (state name, key group, key bytes); key bytes are self-delimiting and contain the namespace.
-// Operator (non-keyed) state is a list of items with a redistribution mode.
+// At a barrier an operator freezes its state (O(1), on the task's thread) and returns a
+// FrozenState; an I/O thread calls write() later while the operator goes on. Keyed entries are
+// addressed by (state name, key group, key bytes); key bytes are self-delimiting and contain the
+// namespace. Operator (non-keyed) state is a list of items with a redistribution mode.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,9 @@
 // Sources: an enumerator that finds splits and hands them out, and readers that read them.
 //
-// The enumerator runs once per job beside the JobManager; each source subtask has one reader. Splits
-// and their positions are opaque bytes to the engine: they travel in messages and checkpoints. A
-// reader never blocks: it answers kNothingYet and calls SourceContext::wake when data may be there.
+// The enumerator runs once per job beside the JobManager; each source subtask has one reader.
+// Splits and their positions are opaque bytes to the engine: they travel in messages and
+// checkpoints. A reader never blocks: it answers kNothingYet and calls SourceContext::wake when
+// data may be there.
 //
 // Timestamps and watermarks are not the reader's business: the source operator applies the job's
 // WatermarkStrategy per split (semantics rule 15).

@@ -7,11 +7,11 @@
 #pragma once
 
 #define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include <bit>
 #include <cmath>
 #include <limits>
+
+#include <xxhash.h>
 
 #include "core/random.h"
 #include "core/record.h"
@@ -38,7 +38,8 @@ constexpr bool is_hashable() {
   } else if constexpr (kIsTuple<T>) {
     return []<size_t... I>(std::index_sequence<I...>) {
       return (true && ... && is_hashable<std::tuple_element_t<I, T>>());
-    }(std::make_index_sequence<std::tuple_size_v<T>>());
+    }
+    (std::make_index_sequence<std::tuple_size_v<T>>());
   } else if constexpr (DescribedRecord<T>) {
     bool all = true;
     for_each_field_type<T>([&]<class Field>(const char*) { all = all && is_hashable<Field>(); });
@@ -84,8 +85,9 @@ uint64_t stable_hash(const T& value) {
     return hash;
   } else if constexpr (kIsTuple<T>) {
     uint64_t hash = std::tuple_size_v<T>;
-    std::apply([&](const auto&... item) { ((hash = combine_hashes(hash, stable_hash(item))), ...); },
-               value);
+    std::apply(
+        [&](const auto&... item) { ((hash = combine_hashes(hash, stable_hash(item))), ...); },
+        value);
     return hash;
   } else {
     uint64_t hash = kFieldCount<T>;

@@ -1,10 +1,10 @@
 // Text: the string type of records, 16 bytes, immutable, trivially copyable, never allocating by
 // itself.
 //
-// Up to 12 bytes live inside the value; longer ones are a 4-byte prefix and a pointer into the arena
-// of the batch that carries the record (the layout of Neumann and Freitag, "Umbra", CIDR 2020).
-// Making a Text from a string copies the bytes into the thread's current arena (core/arena.h);
-// Text::view() does not copy and the caller guarantees the lifetime.
+// Up to 12 bytes live inside the value; longer ones are a 4-byte prefix and a pointer into the
+// arena of the batch that carries the record (the layout of Neumann and Freitag, "Umbra", CIDR
+// 2020). Making a Text from a string copies the bytes into the thread's current arena
+// (core/arena.h); Text::view() does not copy and the caller guarantees the lifetime.
 //
 // A Text is valid inside the user function that receives it. State copies it in; an object that
 // outlives the record takes `.str()`.
@@ -81,7 +81,9 @@ class alignas(8) Text {
   friend std::strong_ordering operator<=>(const Text& a, const Text& b) {
     return a.view() <=> b.view();
   }
-  friend std::ostream& operator<<(std::ostream& out, const Text& text) { return out << text.view(); }
+  friend std::ostream& operator<<(std::ostream& out, const Text& text) {
+    return out << text.view();
+  }
 
  private:
   void set_inline(std::string_view text) {

@@ -1,7 +1,7 @@
 // Event time, durations and their texts.
 //
-// Event time is int64 milliseconds since the Unix epoch (UTC, proleptic Gregorian calendar). It is a
-// type of its own so that it cannot be swapped with a processing time, a duration or a count.
+// Event time is int64 milliseconds since the Unix epoch (UTC, proleptic Gregorian calendar). It is
+// a type of its own so that it cannot be swapped with a processing time, a duration or a count.
 #pragma once
 
 #include <chrono>

@@ -62,11 +62,11 @@ struct LogicalNode {
   /// Checks arguments against the world (missing file, non-empty output) before anything runs.
   std::function<Status(bool fresh_start)> validate;
 
-  int parallelism = 0;      // 0 = the job's default.
-  int parallelism_max = 0;  // Largest possible (1 for a socket); 0 = any.
-  int max_parallelism = 0;  // Key groups; 0 = the job's.
-  bool chain_with_inputs = true;    // false: start_new_chain() / disable_chaining().
-  bool chain_with_outputs = true;   // false: disable_chaining().
+  int parallelism = 0;             // 0 = the job's default.
+  int parallelism_max = 0;         // Largest possible (1 for a socket); 0 = any.
+  int max_parallelism = 0;         // Key groups; 0 = the job's.
+  bool chain_with_inputs = true;   // false: start_new_chain() / disable_chaining().
+  bool chain_with_outputs = true;  // false: disable_chaining().
   std::string slot_sharing_group = "default";
   /// The operator may block its thread (blocking connector): its task is detached.
   bool may_block = false;

@@ -1,6 +1,7 @@
 // Bursts of departures: session windows per airport.
 //
-//   bazel run //jobs:airport_sessions -- --input jobs/data/us_flights_2001q1.csv --output out --gap 30m
+//   bazel run //jobs:airport_sessions -- --input jobs/data/us_flights_2001q1.csv --output out --gap
+//   30m
 //
 // Writes CSV parts origin,session_start,session_end,flights. A session ends when an airport has no
 // departure for the length of the gap.
@@ -33,25 +34,26 @@ struct CountFlights {
 SLUICE_JOB(airport_sessions) {
   const std::string input = args.path("input", "CSV file, directory or glob of flights");
   const std::string output = args.path("output", "directory for the sessions");
-  const Duration gap = args.duration("gap", 30min, "silence that ends a session",
-                                     at_least<Duration>(1ms));
-  const Duration bound = args.duration("max-out-of-orderness", 9h,
-                                       "how much later than the latest flight one may come",
-                                       at_least<Duration>(0ms));
+  const Duration gap =
+      args.duration("gap", 30min, "silence that ends a session", at_least<Duration>(1ms));
+  const Duration bound =
+      args.duration("max-out-of-orderness", 9h,
+                    "how much later than the latest flight one may come", at_least<Duration>(0ms));
   const bool overwrite = args.flag("overwrite", "replace the results of an earlier run");
 
-  auto flights = env.from_source(FileSource<FlightFormat>("csv_file", input),
-                                 WatermarkStrategy<Flight>::bounded_out_of_orderness(bound)
-                                     .with_timestamp(&Flight::scheduled))
-                     .uid("flights");
+  auto flights =
+      env.from_source(FileSource<FlightFormat>("csv_file", input),
+                      WatermarkStrategy<Flight>::bounded_out_of_orderness(bound).with_timestamp(
+                          &Flight::scheduled))
+          .uid("flights");
   flights.key_by(&Flight::origin)
       .window(EventTimeSessionWindows::with_gap(gap))
-      .aggregate<Session>(CountFlights{},
-                          [](const Text& origin, const TimeWindow& span,
-                             std::span<const int64_t> flights, Collector<Session>& out) {
-                            out.collect({origin, EventTime{span.start}, EventTime{span.end},
-                                         flights.front()});
-                          })
+      .aggregate<Session>(
+          CountFlights{},
+          [](const Text& origin, const TimeWindow& span, std::span<const int64_t> flights,
+             Collector<Session>& out) {
+            out.collect({origin, EventTime{span.start}, EventTime{span.end}, flights.front()});
+          })
       .name("sessions")
       .uid("sessions")
       .sink_to(csv_files<Session>(output).overwrite(overwrite).allow_subdirectory("dead-letter"))

@@ -95,19 +95,21 @@ class FindStreaks : public KeyedProcessFunction<Text, FlightColumns, Streak> {
 SLUICE_JOB(delay_streaks) {
   const std::string input = args.path("input", "CSV file, directory or glob of flights");
   const std::string output = args.path("output", "directory for the streaks");
-  const auto flights_min = args.get<int64_t>("min", 3, "shortest streak to report",
-                                             at_least<int64_t>(1));
-  const Duration gap = args.duration("gap", 6h, "silence that ends a streak",
-                                     at_least<Duration>(1ms));
-  const Duration bound = args.duration("max-out-of-orderness", 9h,
-                                       "how much later than the latest flight one may come",
-                                       at_least<Duration>(0ms));
+  const auto flights_min =
+      args.get<int64_t>("min", 3, "shortest streak to report", at_least<int64_t>(1));
+  const Duration gap =
+      args.duration("gap", 6h, "silence that ends a streak", at_least<Duration>(1ms));
+  const Duration bound =
+      args.duration("max-out-of-orderness", 9h,
+                    "how much later than the latest flight one may come", at_least<Duration>(0ms));
   const bool overwrite = args.flag("overwrite", "replace the results of an earlier run");
 
-  auto flights = env.from_source(csv_file<FlightColumns>(input),
-                                 WatermarkStrategy<FlightColumns>::bounded_out_of_orderness(bound)
-                                     .with_timestamp(&FlightColumns::scheduled))
-                     .uid("flights");
+  auto flights =
+      env.from_source(
+             csv_file<FlightColumns>(input),
+             WatermarkStrategy<FlightColumns>::bounded_out_of_orderness(bound).with_timestamp(
+                 &FlightColumns::scheduled))
+          .uid("flights");
   flights.key_by(&FlightColumns::origin)
       .process(FindStreaks(flights_min, gap))
       .name("streaks")

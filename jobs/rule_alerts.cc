@@ -3,8 +3,8 @@
 //   bazel run //jobs:rule_alerts -- --input jobs/data/us_flights_2001q1.csv
 //       --rules jobs/data/delay_rules.csv --output out
 //
-// A rule (valid_from,origin,threshold_min) holds for its airport from valid_from on until the next one.
-// Rules go to every subtask; flights wait in keyed state until the watermark has passed their
+// A rule (valid_from,origin,threshold_min) holds for its airport from valid_from on until the next
+// one. Rules go to every subtask; flights wait in keyed state until the watermark has passed their
 // departure, so that every rule that concerns them is known, whatever arrived first. Alerts go to
 // --output, flights of airports without a rule to OUTPUT/unmatched. With --watch the rules are a
 // directory that is looked at again and again, and the job runs until it is stopped.
@@ -42,8 +42,7 @@ using RuleVersions = std::map<EventTime, int32_t>;
 
 const MapStateDescriptor<Text, RuleVersions> kRules{"rules"};
 
-class MatchRules
-    : public KeyedBroadcastProcessFunction<Text, FlightColumns, Rule, Alert> {
+class MatchRules : public KeyedBroadcastProcessFunction<Text, FlightColumns, Rule, Alert> {
  public:
   explicit MatchRules(OutputTag<FlightColumns> unmatched) : unmatched_(std::move(unmatched)) {}
 
@@ -72,8 +71,7 @@ class MatchRules
     for (const FlightColumns& flight : waiting_.get()) {
       (flight.scheduled <= time ? due : later).push_back(flight);
     }
-    const RuleVersions* versions =
-        context.get_broadcast_state(kRules).get(context.current_key());
+    const RuleVersions* versions = context.get_broadcast_state(kRules).get(context.current_key());
     for (const FlightColumns& flight : due) judge(flight, versions, context, out);
     waiting_.update(later);
   }
@@ -86,8 +84,8 @@ class MatchRules
       if (after != versions->begin()) {
         const int32_t threshold = std::prev(after)->second;
         if (flight.delay_min >= threshold) {
-          out.collect({flight.scheduled, flight.origin, flight.destination, flight.delay_min,
-                       threshold});
+          out.collect(
+              {flight.scheduled, flight.origin, flight.destination, flight.delay_min, threshold});
         }
         return;
       }
@@ -103,34 +101,36 @@ SLUICE_JOB(rule_alerts) {
   const std::string input = args.path("input", "CSV file, directory or glob of flights");
   const std::string rules_path = args.path("rules", "CSV file or directory of rules");
   const std::string output = args.path("output", "directory for the alerts");
-  const Duration bound = args.duration("max-out-of-orderness", 9h,
-                                       "how much later than the latest flight one may come",
-                                       at_least<Duration>(0ms));
+  const Duration bound =
+      args.duration("max-out-of-orderness", 9h,
+                    "how much later than the latest flight one may come", at_least<Duration>(0ms));
   const bool watch = args.flag("watch", "look for new rule files until the job is stopped");
   const bool overwrite = args.flag("overwrite", "replace the results of an earlier run");
 
   const OutputTag<FlightColumns> unmatched("unmatched");
-  auto flights = env.from_source(csv_file<FlightColumns>(input),
-                                 WatermarkStrategy<FlightColumns>::bounded_out_of_orderness(bound)
-                                     .with_timestamp(&FlightColumns::scheduled))
-                     .uid("flights");
+  auto flights =
+      env.from_source(
+             csv_file<FlightColumns>(input),
+             WatermarkStrategy<FlightColumns>::bounded_out_of_orderness(bound).with_timestamp(
+                 &FlightColumns::scheduled))
+          .uid("flights");
   auto rule_file = csv_file<Rule>(rules_path);
-  auto rules =
-      env.from_source(watch ? rule_file.monitor_continuously(1s) : rule_file,
-                      WatermarkStrategy<Rule>::monotonous()
-                          .with_timestamp(&Rule::valid_from)
-                          .with_idleness(1s))
-          .uid("rules");
+  auto rules = env.from_source(watch ? rule_file.monitor_continuously(1s) : rule_file,
+                               WatermarkStrategy<Rule>::monotonous()
+                                   .with_timestamp(&Rule::valid_from)
+                                   .with_idleness(1s))
+                   .uid("rules");
 
   auto alerts = flights.key_by(&FlightColumns::origin)
                     .connect(rules.broadcast(kRules))
                     .process(MatchRules(unmatched))
                     .name("match rules")
                     .uid("match");
-  alerts.sink_to(csv_files<Alert>(output)
-                     .overwrite(overwrite)
-                     .allow_subdirectory("unmatched")
-                     .allow_subdirectory("dead-letter"))
+  alerts
+      .sink_to(csv_files<Alert>(output)
+                   .overwrite(overwrite)
+                   .allow_subdirectory("unmatched")
+                   .allow_subdirectory("dead-letter"))
       .uid("alerts");
   alerts.get_side_output(unmatched)
       .sink_to(csv_files<FlightColumns>(output + "/unmatched").overwrite(overwrite))

@@ -2,8 +2,8 @@
 //
 //   bazel run //jobs:word_count -- --input FILE_OR_DIR --output out
 //
-// Words are maximal runs of ASCII letters, in lower case. Writes CSV parts word,count when the input
-// has ended.
+// Words are maximal runs of ASCII letters, in lower case. Writes CSV parts word,count when the
+// input has ended.
 #include "api/stream.h"
 #include "connectors/files/file_sink.h"
 #include "connectors/files/file_source.h"

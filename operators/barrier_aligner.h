@@ -1,10 +1,10 @@
 // When a checkpoint barrier has arrived on every channel (semantics rule 22).
 //
 // Pure state machine, driven by the input gate in processing order. Exactly once: a channel that
-// delivered the barrier of the pending checkpoint is blocked until all have. At least once: barriers
-// are counted but nothing is blocked. A newer barrier, a cancel marker or the end of a channel
-// resolves a pending alignment. Invariant: a blocked channel has delivered a barrier newer than the
-// last one completed.
+// delivered the barrier of the pending checkpoint is blocked until all have. At least once:
+// barriers are counted but nothing is blocked. A newer barrier, a cancel marker or the end of a
+// channel resolves a pending alignment. Invariant: a blocked channel has delivered a barrier newer
+// than the last one completed.
 #pragma once
 
 #include <optional>
@@ -34,7 +34,9 @@ class BarrierAligner {
   bool is_blocked(int channel) const { return channels_[static_cast<size_t>(channel)].blocked; }
   bool is_pending() const { return pending_.has_value(); }
   const std::optional<Barrier>& pending() const { return pending_; }
-  bool has_delivered(int channel) const { return channels_[static_cast<size_t>(channel)].delivered; }
+  bool has_delivered(int channel) const {
+    return channels_[static_cast<size_t>(channel)].delivered;
+  }
 
  private:
   struct Channel {

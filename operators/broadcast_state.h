@@ -1,9 +1,9 @@
 // Broadcast state: maps that every subtask holds in full, filled from a broadcast stream. Flink's
 // broadcast state pattern.
 //
-// Operator state, not keyed: in a snapshot each map is one item with Redistribution::kBroadcast, and
-// every subtask restores a full copy at any parallelism (semantics rule 38). All subtasks see the
-// same broadcast records, so their copies are equal as long as the function treats every record
+// Operator state, not keyed: in a snapshot each map is one item with Redistribution::kBroadcast,
+// and every subtask restores a full copy at any parallelism (semantics rule 38). All subtasks see
+// the same broadcast records, so their copies are equal as long as the function treats every record
 // alike. Copies are cheap (state/api/chunked_map.h), so freezing costs nothing. One task.
 #pragma once
 

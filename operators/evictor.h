@@ -1,8 +1,9 @@
 // Evictors: drop elements of a window before or after its function runs. A window with an evictor
-// keeps its raw elements with their timestamps (semantics rule 8); what is evicted is gone for good.
+// keeps its raw elements with their timestamps (semantics rule 8); what is evicted is gone for
+// good.
 //
-// An evictor has evict_before and evict_after(WindowElements<T>&, window, now); Evictor<T, W> is the
-// base for custom ones.
+// An evictor has evict_before and evict_after(WindowElements<T>&, window, now); Evictor<T, W> is
+// the base for custom ones.
 #pragma once
 
 #include <algorithm>
@@ -17,8 +18,8 @@
 
 namespace sluice {
 
-/// The elements of one window in order of arrival, with their timestamps. Removing releases the texts
-/// that the elements own (state/api/text_block.h).
+/// The elements of one window in order of arrival, with their timestamps. Removing releases the
+/// texts that the elements own (state/api/text_block.h).
 template <class T>
 class WindowElements {
  public:

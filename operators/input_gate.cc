@@ -44,8 +44,7 @@ int InputGate::pick_channel(int wanted_input) {
       arrivals_.erase(arrivals_.begin() + static_cast<std::ptrdiff_t>(i));
       continue;
     }
-    if (wanted_input < 0 ||
-        channels_[static_cast<size_t>(arrival.channel)].input == wanted_input) {
+    if (wanted_input < 0 || channels_[static_cast<size_t>(arrival.channel)].input == wanted_input) {
       arrivals_.erase(arrivals_.begin() + static_cast<std::ptrdiff_t>(i));
       return arrival.channel;
     }
@@ -122,8 +121,8 @@ GateEvent InputGate::take_batch(int index, StreamElement element) {
 GateEvent InputGate::take_status(int index, bool idle) {
   const Channel& channel = channels_[static_cast<size_t>(index)];
   WatermarkMerger& merger = mergers_[static_cast<size_t>(channel.input)];
-  const auto of_input = idle ? merger.on_idle(channel.index_in_input)
-                             : merger.on_active(channel.index_in_input);
+  const auto of_input =
+      idle ? merger.on_idle(channel.index_in_input) : merger.on_active(channel.index_in_input);
   std::optional<EventTime> raised;
   if (of_input.watermark) raised = combiner_.on_watermark(channel.input, *of_input.watermark);
   std::optional<bool> status;
@@ -154,7 +153,8 @@ GateEvent InputGate::take_end(int index) {
   Channel& channel = channels_[static_cast<size_t>(index)];
   channel.ended = true;
   apply(aligner_.on_end_of_data(index));
-  // A channel that ended without the MAX watermark (stop without drain) no longer holds others back.
+  // A channel that ended without the MAX watermark (stop without drain) no longer holds others
+  // back.
   GateEvent event = take_status(index, true);
   if (--open_channels_[static_cast<size_t>(channel.input)] == 0) {
     ++ended_inputs_;

@@ -1,8 +1,8 @@
 // Where the elements of all input channels of a task wait, and in which order they are processed.
 //
-// Arrival order across channels is kept except for what alignment holds back and what the operator's
-// next_input() prefers. The gate turns channel watermarks into the operator's watermark at the moment
-// an element is taken, so the marks of the batch it hands out are the operator's own.
+// Arrival order across channels is kept except for what alignment holds back and what the
+// operator's next_input() prefers. The gate turns channel watermarks into the operator's watermark
+// at the moment an element is taken, so the marks of the batch it hands out are the operator's own.
 #pragma once
 
 #include <deque>
@@ -18,13 +18,13 @@ namespace sluice {
 /// What the task has to do next.
 struct GateEvent {
   enum class Kind {
-    kNone,           // Nothing can be processed now.
-    kBatch,          // `data` on `input`; grant the credit of `channel` when it is done.
-    kStatus,         // The operator's inputs became idle or active.
-    kBarrier,        // `barrier` is complete on all channels.
-    kAbortBarrier,   // `barrier.checkpoint` will not be complete.
+    kNone,          // Nothing can be processed now.
+    kBatch,         // `data` on `input`; grant the credit of `channel` when it is done.
+    kStatus,        // The operator's inputs became idle or active.
+    kBarrier,       // `barrier` is complete on all channels.
+    kAbortBarrier,  // `barrier.checkpoint` will not be complete.
     kLatencyMarker,
-    kEndOfInput,     // All channels of `input` have ended.
+    kEndOfInput,  // All channels of `input` have ended.
   };
   Kind kind = Kind::kNone;
   int channel = -1;

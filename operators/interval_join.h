@@ -3,15 +3,16 @@
 //   left.time + lower ≤ right.time ≤ left.time + upper     (bounds inclusive unless excluded)
 //
 // Results carry the later of both timestamps. Elements behind the watermark are late: dropped and
-// counted, or sent to a side output per side. Each side keeps its elements only as long as the other
-// one may still bring a partner, with different bounds per side (semantics rule 43). As in Flink.
+// counted, or sent to a side output per side. Each side keeps its elements only as long as the
+// other one may still bring a partner, with different bounds per side (semantics rule 43). As in
+// Flink.
 //
 //   f(const L&, const R&) -> Out, or f(const L&, const R&, Collector<Out>&), or with
 //   const IntervalJoinContext& before the collector.
 //
-// Per key and side a sorted map time → elements, and a cleanup timer for the oldest; an element that
-// has expired but still stands there is passed over. An element meets its partners when it arrives; emitting them stops when an output is full and goes on from the same pair. One
-// task.
+// Per key and side a sorted map time → elements, and a cleanup timer for the oldest; an element
+// that has expired but still stands there is passed over. An element meets its partners when it
+// arrives; emitting them stops when an output is full and goes on from the same pair. One task.
 #pragma once
 
 #include <algorithm>
@@ -134,16 +135,16 @@ class IntervalJoinOperator final
   };
 
   Progress process_left(StreamBatch& in, Cursor& cursor) {
-    return this->template drive_keyed<L>(
-        0, in, cursor, select_left_, [&](const L& record, EventTime time, RowKind kind) {
-          add<0>(left_, record, time, kind, late_left_);
-        });
+    return this->template drive_keyed<L>(0, in, cursor, select_left_,
+                                         [&](const L& record, EventTime time, RowKind kind) {
+                                           add<0>(left_, record, time, kind, late_left_);
+                                         });
   }
   Progress process_right(StreamBatch& in, Cursor& cursor) {
-    return this->template drive_keyed<R>(
-        1, in, cursor, select_right_, [&](const R& record, EventTime time, RowKind kind) {
-          add<1>(right_, record, time, kind, late_right_);
-        });
+    return this->template drive_keyed<R>(1, in, cursor, select_right_,
+                                         [&](const R& record, EventTime time, RowKind kind) {
+                                           add<1>(right_, record, time, kind, late_right_);
+                                         });
   }
   template <int kSide, class T>
   void add(Buffer<T>& own, const T& record, EventTime time, RowKind kind, Output<T>* late_output);
@@ -207,11 +208,11 @@ SLUICE_INTERVAL_TEMPLATE
 Status SLUICE_INTERVAL_JOIN::open_keyed(OperatorContext& context) {
   SLUICE_RETURN_IF_ERROR(spec_.validate());
   SLUICE_ASSIGN_OR_RETURN(
-      left_, (Buffer<L>::add_to(this->rows(),
-                                MapStateDescriptor<int64_t, std::vector<L>>{"_left"})));
+      left_,
+      (Buffer<L>::add_to(this->rows(), MapStateDescriptor<int64_t, std::vector<L>>{"_left"})));
   SLUICE_ASSIGN_OR_RETURN(
-      right_, (Buffer<R>::add_to(this->rows(),
-                                 MapStateDescriptor<int64_t, std::vector<R>>{"_right"})));
+      right_,
+      (Buffer<R>::add_to(this->rows(), MapStateDescriptor<int64_t, std::vector<R>>{"_right"})));
   SLUICE_RETURN_IF_ERROR(watermark_.open(context));
   late_ = &context.metrics->counter(kLateMetric);
   late_left_ = static_cast<Output<L>*>(this->sides_.find(spec_.late_left_tag));
@@ -239,7 +240,7 @@ void SLUICE_INTERVAL_JOIN::add(Buffer<T>& own, const T& record, EventTime time, 
   });
   register_cleanup<kSide>(own, time);
   pending_ = Pending{this->rows().current_address(), kSide, time.ms, index,
-                     partners_from<kSide>(time).ms, 0};
+                     partners_from<kSide>(time).ms,  0};
   bool is_done = false;
   if constexpr (kSide == 0) {
     is_done = emit_partners<0>(left_, right_);

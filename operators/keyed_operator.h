@@ -11,10 +11,11 @@
 //     void on_processing_timer(int64_t time_ms, int64_t name_space); // the key is current
 //   };
 //
-// A derived class may shadow the hooks at the end of the public section. Within one call to process()
-// the frame takes rows up to the next mark, then advances the watermark (which fires timers, one at a
-// time), then emits the mark; it stops between two records or timers when an output is full. A mark
-// that fires no timer costs one comparison. Rows of the batch ahead are prefetched.
+// A derived class may shadow the hooks at the end of the public section. Within one call to
+// process() the frame takes rows up to the next mark, then advances the watermark (which fires
+// timers, one at a time), then emits the mark; it stops between two records or timers when an
+// output is full. A mark that fires no timer costs one comparison. Rows of the batch ahead are
+// prefetched.
 //
 // Texts read from state must be emitted with emit_copy() or a Collector that copies texts.
 #pragma once
@@ -96,8 +97,8 @@ class KeyedOperator : public OperatorWithOutput<Out> {
   static constexpr bool kUsesTimers = true;
   void on_event_timer(EventTime /*time*/, int64_t /*name_space*/) {}
   void on_processing_timer(int64_t /*time_ms*/, int64_t /*name_space*/) {}
-  /// The watermark has become watermark(); false when it has to be called again because an output is
-  /// full. The default fires the event timers.
+  /// The watermark has become watermark(); false when it has to be called again because an output
+  /// is full. The default fires the event timers.
   bool on_watermark() { return fire_event_timers(); }
   /// State that is not in the rows: what there is of it now, and how it comes back.
   std::unique_ptr<FrozenState> freeze_more() { return nullptr; }
@@ -106,8 +107,8 @@ class KeyedOperator : public OperatorWithOutput<Out> {
   size_t more_state_bytes() const { return 0; }
 
  protected:
-  /// Processes `in` from `cursor` on: on_row(const In&, EventTime, RowKind) is called with the key of
-  /// the record current. `selector` gives the key of a record (callable or member pointer).
+  /// Processes `in` from `cursor` on: on_row(const In&, EventTime, RowKind) is called with the key
+  /// of the record current. `selector` gives the key of a record (callable or member pointer).
   template <class In, class Selector, class OnRow>
   Progress drive_keyed(int input, const StreamBatch& in, Cursor& cursor, Selector& selector,
                        OnRow&& on_row) {

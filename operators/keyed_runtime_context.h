@@ -1,6 +1,6 @@
-// Registration of keyed state through RuntimeContext; included by everything that runs functions over
-// keyed streams. Failures (a name used twice, registration after open, no keyed stream) end the task
-// with a Status that names the state.
+// Registration of keyed state through RuntimeContext; included by everything that runs functions
+// over keyed streams. Failures (a name used twice, registration after open, no keyed stream) end
+// the task with a Status that names the state.
 #pragma once
 
 #include <string>
@@ -19,14 +19,14 @@ namespace detail {
 inline RowTable& keyed_state_or_throw(RowTable* table, const TaskInfo& task,
                                       const std::string& name) {
   if (table == nullptr) {
-    throw OperatorFailure(Status::invalid_argument(
-        task.display_name() + ": keyed state '" + name +
-        "' needs a keyed stream: call key_by() before this operator"));
+    throw OperatorFailure(
+        Status::invalid_argument(task.display_name() + ": keyed state '" + name +
+                                 "' needs a keyed stream: call key_by() before this operator"));
   }
   if (name.empty() || name.front() == '_') {
-    throw OperatorFailure(Status::invalid_argument(
-        task.display_name() + ": the state name '" + name +
-        "' is empty or starts with an underscore, which is reserved"));
+    throw OperatorFailure(
+        Status::invalid_argument(task.display_name() + ": the state name '" + name +
+                                 "' is empty or starts with an underscore, which is reserved"));
   }
   return *table;
 }

@@ -1,8 +1,8 @@
 // The operators of one task, connected by pointers instead of channels.
 //
-// Each stage owns at most one pending batch with a cursor. The chain pushes depth first: what a stage
-// emits is handed to its consumers before the stage goes on, so a batch stays in cache. When an
-// output edge is out of credit everything above it stops where it is and resumes there.
+// Each stage owns at most one pending batch with a cursor. The chain pushes depth first: what a
+// stage emits is handed to its consumers before the stage goes on, so a batch stays in cache. When
+// an output edge is out of credit everything above it stops where it is and resumes there.
 //
 // User code is caught here: an exception becomes a Status with operator, subtask and text, and the
 // chain is of no further use.

@@ -1,7 +1,7 @@
 // How an operator or a handle given to user code reports a Status from inside process().
 //
-// Thrown and caught in operators/ only: operators/operator_chain.cc turns it back into the Status and
-// fails the task with it. User code may let it pass through.
+// Thrown and caught in operators/ only: operators/operator_chain.cc turns it back into the Status
+// and fails the task with it. User code may let it pass through.
 #pragma once
 
 #include <stdexcept>

@@ -160,9 +160,9 @@ bool OutputEdge::push_rows(StreamBatch& in, Cursor& cursor) {
 bool OutputEdge::push_segment(Batch& batch, uint32_t& row, uint32_t end) {
   for (size_t i = 0; i < channels_.size(); ++i) builders_[i] = &builder(channels_[i]);
   while (row < end) {
-    row = batch.scatter(row, end, targets_.data() + row,
-                        selector_->hashes_keys() ? hashes_.data() + row : nullptr,
-                        builders_.data());
+    row =
+        batch.scatter(row, end, targets_.data() + row,
+                      selector_->hashes_keys() ? hashes_.data() + row : nullptr, builders_.data());
     // Either all rows are placed or the builder of row's target is full.
     if (row == end) break;
     const int target = targets_[row];
@@ -235,7 +235,8 @@ bool OutputEdge::append_to_builder(int /*channel*/, StreamBatch& in, Cursor& cur
       Batch* target = &builder(shared_);
       const uint64_t* hashes =
           in.batch->has_key_hashes() ? in.batch->key_hashes().data() + cursor.row : nullptr;
-      cursor.row = in.batch->scatter(cursor.row, end, targets_.data() + cursor.row, hashes, &target);
+      cursor.row =
+          in.batch->scatter(cursor.row, end, targets_.data() + cursor.row, hashes, &target);
       if (cursor.row < end && !broadcast_builder(false)) return false;
     }
     if (!has_mark) break;

@@ -1,12 +1,12 @@
 // One output edge of a task: partitions batches over its channels and sends them with credit.
 //
-// Row modes (hash, shuffle, custom) copy each row into the builder of its channel. Whole-batch modes
-// (forward, rebalance, rescale, global, broadcast) pass batches by pointer when they are large, and
-// gather small ones. Marks go to every channel, behind the rows that precede them.
+// Row modes (hash, shuffle, custom) copy each row into the builder of its channel. Whole-batch
+// modes (forward, rebalance, rescale, global, broadcast) pass batches by pointer when they are
+// large, and gather small ones. Marks go to every channel, behind the rows that precede them.
 //
-// Invariants: a batch or mark-only element uses one credit; barriers and end of data use the reserved
-// slot, and the partial batch before them may overdraw the credit by one; the order of everything on
-// a channel is the order in which it was pushed.
+// Invariants: a batch or mark-only element uses one credit; barriers and end of data use the
+// reserved slot, and the partial batch before them may overdraw the credit by one; the order of
+// everything on a channel is the order in which it was pushed.
 #pragma once
 
 #include <memory>

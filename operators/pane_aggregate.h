@@ -1,9 +1,9 @@
 // How window operators call an aggregate function, whatever shape its author gave its members.
 //
 // An aggregate has create_accumulator(), add, get_result(accumulator), and optionally merge and
-// retract of whole accumulators (operators/aggregate_function.h). merge makes it fit for sessions and
-// for panes of sliding windows; retract(total, part), which undoes merge(total, part), makes panes
-// cheaper. A reduce function becomes an aggregate by ReduceAggregate.
+// retract of whole accumulators (operators/aggregate_function.h). merge makes it fit for sessions
+// and for panes of sliding windows; retract(total, part), which undoes merge(total, part), makes
+// panes cheaper. A reduce function becomes an aggregate by ReduceAggregate.
 #pragma once
 
 #include <concepts>
@@ -15,12 +15,11 @@
 namespace sluice {
 
 template <class Agg>
-using AccumulatorOf =
-    std::remove_cvref_t<decltype(std::declval<Agg&>().create_accumulator())>;
+using AccumulatorOf = std::remove_cvref_t<decltype(std::declval<Agg&>().create_accumulator())>;
 
 template <class Agg>
-using AggregateResult = std::remove_cvref_t<decltype(
-    std::declval<Agg&>().get_result(std::declval<const AccumulatorOf<Agg>&>()))>;
+using AggregateResult = std::remove_cvref_t<decltype(std::declval<Agg&>().get_result(
+    std::declval<const AccumulatorOf<Agg>&>()))>;
 
 namespace detail {
 
@@ -47,16 +46,20 @@ template <class Agg>
 inline constexpr bool kCanMerge = detail::MergesInPlace<Agg, AccumulatorOf<Agg>> ||
                                   detail::MergesByValue<Agg, AccumulatorOf<Agg>>;
 template <class Agg>
-inline constexpr bool kCanRetract =
-    kCanMerge<Agg> && (detail::RetractsInPlace<Agg, AccumulatorOf<Agg>> ||
-                       detail::RetractsByValue<Agg, AccumulatorOf<Agg>>);
+inline constexpr bool kCanRetract = kCanMerge<Agg> &&
+                                    (detail::RetractsInPlace<Agg, AccumulatorOf<Agg>> ||
+                                     detail::RetractsByValue<Agg, AccumulatorOf<Agg>>);
 
 /// Adds one element: `void add(Acc&, const In&)` or `void / Acc add(const In&, Acc)` as in Flink.
 template <class Agg, class Acc, class In>
 void add_to_accumulator(Agg& agg, Acc& acc, const In& record) {
-  if constexpr (requires { { agg.add(acc, record) } -> std::same_as<void>; }) {
+  if constexpr (requires {
+                  { agg.add(acc, record) } -> std::same_as<void>;
+                }) {
     agg.add(acc, record);
-  } else if constexpr (requires { { agg.add(record, acc) } -> std::same_as<void>; }) {
+  } else if constexpr (requires {
+                         { agg.add(record, acc) } -> std::same_as<void>;
+                       }) {
     agg.add(record, acc);
   } else {
     acc = agg.add(record, std::move(acc));

@@ -33,7 +33,8 @@ class PaneGrid {
   int64_t last_window_start(int64_t pane_start) const {
     return floor_to_step(pane_start, slide_, offset_);
   }
-  /// Start of the first window that holds the pane, or the first one after it when it lies in a gap.
+  /// Start of the first window that holds the pane, or the first one after it when it lies in a
+  /// gap.
   int64_t first_window_start(int64_t pane_start) const {
     int64_t before = 0;
     if (__builtin_sub_overflow(pane_start, size_, &before)) return last_window_start(pane_start);

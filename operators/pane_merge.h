@@ -2,10 +2,10 @@
 //
 // RunningSums is for accumulators that can be taken apart again: new panes are added, old ones
 // subtracted. TwoStacks is for the others (maximum, distinct, ...): the panes of the window form a
-// queue made of two stacks. Newer panes are merged into one accumulator per key (the back); when the
-// older ones are used up, they are stacked anew: every entry then holds the merge of itself and all
-// newer entries of its key, so the oldest entry of a key is the merge of the whole stack and dropping
-// a pane uncovers the next:
+// queue made of two stacks. Newer panes are merged into one accumulator per key (the back); when
+// the older ones are used up, they are stacked anew: every entry then holds the merge of itself and
+// all newer entries of its key, so the oldest entry of a key is the merge of the whole stack and
+// dropping a pane uncovers the next:
 //
 //   pane 3 ◄─ pane 4 ◄─ pane 5 │ panes 6 7 8
 //   3+4+5     4+5       5      │ back = 6+7+8        result = front of the key + back

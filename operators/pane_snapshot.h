@@ -85,8 +85,8 @@ class FrozenPanes final : public FrozenState {
   size_t bytes_ = 0;
 };
 
-/// Calls add(pane start, key, hash, accumulator) for every stored entry. Texts of key and accumulator
-/// live during the call.
+/// Calls add(pane start, key, hash, accumulator) for every stored entry. Texts of key and
+/// accumulator live during the call.
 template <class K, class Acc, class Add>
 Status restore_panes(SnapshotReader& reader, Add&& add) {
   const std::string stored_text = reader.schema_of(kPaneStateName);

@@ -40,8 +40,9 @@ class PaneStore {
   /// Index of the first pane that starts at or after `start`.
   size_t lower_bound(int64_t start) const {
     const auto first = panes_.begin() + static_cast<std::ptrdiff_t>(head_);
-    const auto found = std::lower_bound(
-        first, panes_.end(), start, [](const Place& p, int64_t wanted) { return p.start < wanted; });
+    const auto found =
+        std::lower_bound(first, panes_.end(), start,
+                         [](const Place& p, int64_t wanted) { return p.start < wanted; });
     return static_cast<size_t>(found - first);
   }
   Pane<Table>* find(int64_t start) {

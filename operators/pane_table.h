@@ -1,11 +1,11 @@
-// One pane's contents: an open-addressing table key → value whose entries lie densely in pages, in the
-// order in which their keys came first, so results are in the same order for equal input.
+// One pane's contents: an open-addressing table key → value whose entries lie densely in pages, in
+// the order in which their keys came first, so results are in the same order for equal input.
 //
 //   slots (tag, entry) ──► pages of entries {key, tag, value}
 //
 // freeze() is O(pages): it shares the pages, and the first write to a shared page copies that page
-// alone. Only entries are frozen, never the slots. Texts of keys lie in the table's arena; values own
-// theirs (operators/pane_value.h). Written by one task; frozen views may be read and dropped on
+// alone. Only entries are frozen, never the slots. Texts of keys lie in the table's arena; values
+// own theirs (operators/pane_value.h). Written by one task; frozen views may be read and dropped on
 // another thread.
 #pragma once
 
@@ -40,7 +40,9 @@ class PaneTable {
 
   uint32_t size() const { return size_; }
   bool is_empty() const { return size_ == 0; }
-  const Entry& operator[](uint32_t i) const { return pages_[i >> kPageShift]->entry(i & kPageMask); }
+  const Entry& operator[](uint32_t i) const {
+    return pages_[i >> kPageShift]->entry(i & kPageMask);
+  }
 
   uint32_t find(const K& key, uint32_t tag) const {
     if (slots_.empty()) {
@@ -168,7 +170,9 @@ template <class K, class V>
 class PaneTable<K, V>::Frozen {
  public:
   uint32_t size() const { return size_; }
-  const Entry& operator[](uint32_t i) const { return pages_[i >> kPageShift]->entry(i & kPageMask); }
+  const Entry& operator[](uint32_t i) const {
+    return pages_[i >> kPageShift]->entry(i & kPageMask);
+  }
   /// Whether entry i is new or was written since the freeze before.
   bool is_changed(uint32_t i) const {
     return changed_.empty() || ((changed_[i >> 6] >> (i & 63)) & 1) != 0;

@@ -1,4 +1,5 @@
-// A value in a pane that owns the bytes of its texts, so that it outlives the batch it was made from.
+// A value in a pane that owns the bytes of its texts, so that it outlives the batch it was made
+// from.
 //
 // For values without Text it is the value and nothing else. Copies share text blocks
 // (state/api/text_block.h); update() keeps what did not change.
@@ -39,8 +40,7 @@ class PaneValue {
 };
 
 template <class V>
-  requires(!kContainsText<V>)
-class PaneValue<V> {
+requires(!kContainsText<V>) class PaneValue<V> {
  public:
   PaneValue() = default;
   explicit PaneValue(V value) : value_(std::move(value)) {}

@@ -3,9 +3,9 @@
 // Windows share panes of gcd(size, slide). Every element goes into one pane: pane → key table
 // (operators/pane_table.h), and a pane is dropped whole. There is one thing to do next for all keys
 // together (`next_event_`), so a watermark that completes no window costs one comparison. A sliding
-// window is merged incrementally (operators/pane_merge.h); elements that arrive behind panes already
-// merged are added there too. Firing stops whenever the outputs are full and goes on from the same
-// row.
+// window is merged incrementally (operators/pane_merge.h); elements that arrive behind panes
+// already merged are added there too. Firing stops whenever the outputs are full and goes on from
+// the same row.
 //
 // Order of results: windows by end, within a window keys in the order of their first element.
 // Elements of one key are aggregated in order of arrival within a pane, panes in order of time.
@@ -31,7 +31,8 @@
 namespace sluice {
 
 /// K: key; In: elements; Out: results; Assigner: aligned event-time windows; KeySelector: In → K;
-/// Agg: aggregate of In (sliding windows: with merge); Fn: window function over the aggregated value.
+/// Agg: aggregate of In (sliding windows: with merge); Fn: window function over the aggregated
+/// value.
 template <class K, class In, class Out, class Assigner, class KeySelector, class Agg,
           class Fn = EmitAggregate>
 class PaneWindowOperator final : public OperatorWithOutput<Out> {
@@ -42,10 +43,12 @@ class PaneWindowOperator final : public OperatorWithOutput<Out> {
   static_assert(StableHashable<K>, "this type cannot be a key; see core/stable_hash.h");
   static_assert(std::is_copy_constructible_v<Acc> && std::is_default_constructible_v<Acc>,
                 "an accumulator needs copies and a default constructor");
-  static_assert(Encodable<Acc>,
-                "an accumulator must be storable: a number, a SLUICE_RECORD or a type with a Codec");
-  static_assert(!kIsSliding || kCanMerge<Agg>,
-                "sliding windows over panes need an aggregate with merge(accumulator, accumulator)");
+  static_assert(
+      Encodable<Acc>,
+      "an accumulator must be storable: a number, a SLUICE_RECORD or a type with a Codec");
+  static_assert(
+      !kIsSliding || kCanMerge<Agg>,
+      "sliding windows over panes need an aggregate with merge(accumulator, accumulator)");
   static_assert(!kKeepsWindowState<Fn>,
                 "functions with window or global state run in the WindowOperator");
 
@@ -71,8 +74,8 @@ class PaneWindowOperator final : public OperatorWithOutput<Out> {
 
  private:
   using Table = PaneTable<K, PaneValue<Acc>>;
-  using Merger = std::conditional_t<kCanRetract<Agg>, RunningSums<K, Acc, Agg>,
-                                    TwoStacks<K, Acc, Agg>>;
+  using Merger =
+      std::conditional_t<kCanRetract<Agg>, RunningSums<K, Acc, Agg>, TwoStacks<K, Acc, Agg>>;
   static constexpr int64_t kNever = INT64_MAX;
 
   // -- adding --
@@ -133,7 +136,7 @@ class PaneWindowOperator final : public OperatorWithOutput<Out> {
 
 // ---- opening and snapshots ----------------------------------------------------------------------
 
-#define SLUICE_PANE_TEMPLATE                                                                \
+#define SLUICE_PANE_TEMPLATE \
   template <class K, class In, class Out, class Assigner, class KeySelector, class Agg, class Fn>
 #define SLUICE_PANE_OPERATOR PaneWindowOperator<K, In, Out, Assigner, KeySelector, Agg, Fn>
 
@@ -222,9 +225,8 @@ bool SLUICE_PANE_OPERATOR::add_rows(const TypedBatch<In>& batch, uint32_t& row, 
     const In& record = batch[at];
     if (times.empty() || times[at] == kNoTimestamp) throw_no_timestamp();
     const int64_t time = times[at].ms;
-    if (pane_ == nullptr ||
-        static_cast<uint64_t>(time) - static_cast<uint64_t>(pane_->start) >=
-            static_cast<uint64_t>(pane_size)) {
+    if (pane_ == nullptr || static_cast<uint64_t>(time) - static_cast<uint64_t>(pane_->start) >=
+                                static_cast<uint64_t>(pane_size)) {
       select_pane(time);
     }
     ++row;
@@ -264,7 +266,8 @@ void SLUICE_PANE_OPERATOR::select_pane(int64_t time) {
   pane_->first_window_end = grid_.window_end(grid_.first_window_start(start));
   pane_->drop_at = drop_at;
   if (watermark_.current() != kMinTime) {
-    const int64_t first_open = grid_.first_window_start(saturating_add(watermark_.current(), 1ms).ms);
+    const int64_t first_open =
+        grid_.first_window_start(saturating_add(watermark_.current(), 1ms).ms);
     skip_windows_before(first_open);
   }
   schedule();
@@ -341,8 +344,7 @@ void SLUICE_PANE_OPERATOR::fire_late(const K& key, uint32_t tag, int64_t waterma
       const int64_t end = grid_.window_end(start);
       if (!is_due(end)) continue;
       Acc merged = back[static_cast<size_t>((pane_->start - start) / grid_.pane_size())];
-      const auto& rest =
-          ahead[static_cast<size_t>((end - pane_->start) / grid_.pane_size() - 1)];
+      const auto& rest = ahead[static_cast<size_t>((end - pane_->start) / grid_.pane_size() - 1)];
       if (rest) merge_accumulators(agg_, merged, *rest);
       emit(key, merged, {{start}, {end}});
     }
@@ -424,9 +426,8 @@ bool SLUICE_PANE_OPERATOR::emit_window() {
     for (; firing_row_ < merger_->size(); ++firing_row_) {
       if (this->outputs_full()) return false;
       if (!merger_->is_live(firing_row_) || has_fired(merger_->key(firing_row_))) continue;
-      merger_->with_result(firing_row_, [&](const Acc& acc) {
-        emit(merger_->key(firing_row_), acc, window);
-      });
+      merger_->with_result(firing_row_,
+                           [&](const Acc& acc) { emit(merger_->key(firing_row_), acc, window); });
     }
   } else {
     const Table& table = panes_.find(*firing_)->table;
@@ -499,8 +500,8 @@ void SLUICE_PANE_OPERATOR::emit(const K& key, const Acc& acc, const TimeWindow& 
 /// the results of the aggregate are emitted.
 template <class K, class In, class Out, class Assigner, class KeySelector, class Agg,
           class Fn = EmitAggregate>
-OperatorFactory make_pane_window_operator(WindowSpec<Assigner> spec, KeySelector select_key, Agg agg,
-                                          Fn function = {}) {
+OperatorFactory make_pane_window_operator(WindowSpec<Assigner> spec, KeySelector select_key,
+                                          Agg agg, Fn function = {}) {
   return [=]() -> std::unique_ptr<Operator> {
     return std::make_unique<PaneWindowOperator<K, In, Out, Assigner, KeySelector, Agg, Fn>>(
         spec, select_key, agg, function);

@@ -1,7 +1,8 @@
 // Row selectors: which downstream subtask gets which row.
 //
-// Hash partitioning computes the stable key hash once; it travels with the row, so the receiver need
-// not hash again. Rebalance, rescale, broadcast and global move whole batches and need no selector.
+// Hash partitioning computes the stable key hash once; it travels with the row, so the receiver
+// need not hash again. Rebalance, rescale, broadcast and global move whole batches and need no
+// selector.
 #pragma once
 
 #include <bit>
@@ -13,9 +14,9 @@
 #include <utility>
 
 #include "core/key_group.h"
+#include "core/partitioning.h"
 #include "core/random.h"
 #include "core/stable_hash.h"
-#include "core/partitioning.h"
 
 namespace sluice {
 
@@ -46,8 +47,8 @@ class KeyGroupSelector final : public RowSelector {
     for (uint32_t row = from; row < to; ++row) {
       const uint64_t hash = stable_hash<KeyOf<KeyFn, T>>(std::invoke(key_, rows[row]));
       hashes[row - from] = hash;
-      targets[row - from] = static_cast<uint16_t>(subtask_of_key_group(
-          key_group_of(hash, max_parallelism), channels, max_parallelism));
+      targets[row - from] = static_cast<uint16_t>(
+          subtask_of_key_group(key_group_of(hash, max_parallelism), channels, max_parallelism));
     }
   }
   bool hashes_keys() const override { return true; }
@@ -106,8 +107,7 @@ class ShuffleSelector final : public RowSelector {
   void select(const Batch& /*batch*/, uint32_t from, uint32_t to, int channels,
               int /*max_parallelism*/, uint16_t* targets, uint64_t* /*hashes*/) override {
     for (uint32_t row = from; row < to; ++row) {
-      targets[row - from] =
-          static_cast<uint16_t>(random_.below(static_cast<uint64_t>(channels)));
+      targets[row - from] = static_cast<uint16_t>(random_.below(static_cast<uint64_t>(channels)));
     }
   }
 

@@ -1,8 +1,8 @@
 // What process functions see while they handle one record or timer: Flink's Context classes.
 //
 // Contexts are thin views of the operator that runs the function; they are valid during the call.
-// Which members exist depends on where the function runs: only keyed functions have a current key and
-// may register timers, only the broadcast side may write broadcast state.
+// Which members exist depends on where the function runs: only keyed functions have a current key
+// and may register timers, only the broadcast side may write broadcast state.
 #pragma once
 
 #include <string>

@@ -1,6 +1,6 @@
-// The functions a job author derives from when map, reduce and windows are not enough: they see each
-// record with its time and key, keep state, set timers and write side outputs. Flink's words in
-// snake_case.
+// The functions a job author derives from when map, reduce and windows are not enough: they see
+// each record with its time and key, keep state, set timers and write side outputs. Flink's words
+// in snake_case.
 //
 //   class Debounce : public KeyedProcessFunction<Text, Click, Click> {
 //    public:
@@ -21,8 +21,8 @@
 //     ValueState<Click> last_;
 //   };
 //
-// One copy of the function runs per subtask, on one thread at a time; it is copied before open(), so
-// members set in the constructor arrive, state handles are made in open(). Records emitted by
+// One copy of the function runs per subtask, on one thread at a time; it is copied before open(),
+// so members set in the constructor arrive, state handles are made in open(). Records emitted by
 // process_element carry the time of the record, those of on_timer the time of an event timer, and
 // none after a processing timer. An exception ends the job with the operator's name and its text.
 #pragma once
@@ -111,8 +111,7 @@ class BroadcastProcessFunction : public RichFunction {
 
   virtual void process_element(const In& value, ReadOnlyContext& context, Collector<Out>& out) = 0;
   /// Must treat every record alike on all subtasks, so that their broadcast states stay equal.
-  virtual void process_broadcast_element(const B& value, Context& context,
-                                         Collector<Out>& out) = 0;
+  virtual void process_broadcast_element(const B& value, Context& context, Collector<Out>& out) = 0;
 };
 
 /// For a keyed stream connected to a broadcast stream.
@@ -129,8 +128,7 @@ class KeyedBroadcastProcessFunction : public RichFunction {
 
   virtual void process_element(const In& value, ReadOnlyContext& context, Collector<Out>& out) = 0;
   /// Must treat every record alike on all subtasks, so that their broadcast states stay equal.
-  virtual void process_broadcast_element(const B& value, Context& context,
-                                         Collector<Out>& out) = 0;
+  virtual void process_broadcast_element(const B& value, Context& context, Collector<Out>& out) = 0;
   virtual void on_timer(EventTime /*time*/, OnTimerContext& /*context*/, Collector<Out>& /*out*/) {}
 };
 

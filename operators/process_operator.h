@@ -1,9 +1,9 @@
 // The operators that run process functions (operators/process_function.h).
 //
-// The function's type is a template parameter and its members are called by their qualified names, so
-// the calls are inlined although the functions are declared virtual. Input 0 is the first (or keyed)
-// stream, input 1 the second (or broadcast) one. Everything the function emits is copied, because it
-// may come from state.
+// The function's type is a template parameter and its members are called by their qualified names,
+// so the calls are inlined although the functions are declared virtual. Input 0 is the first (or
+// keyed) stream, input 1 the second (or broadcast) one. Everything the function emits is copied,
+// because it may come from state.
 #pragma once
 
 #include <functional>
@@ -43,8 +43,7 @@ class UnkeyedFunctionOperator : public OperatorWithOutput<Out> {
     const ArenaScope scope(&this->out_.arena());
     const auto* batch = in.batch ? &batch_cast<In>(*in.batch) : nullptr;
     for (;;) {
-      const uint32_t end =
-          cursor.mark < in.marks.size() ? in.marks[cursor.mark].row : in.rows();
+      const uint32_t end = cursor.mark < in.marks.size() ? in.marks[cursor.mark].row : in.rows();
       for (; cursor.row < end; ++cursor.row) {
         if (this->outputs_full()) return Progress::kOutputFull;
         scope_.timestamp = batch->time(cursor.row);
@@ -71,8 +70,7 @@ class UnkeyedFunctionOperator : public OperatorWithOutput<Out> {
 template <class In, class Out, class F>
 class ProcessOperator final : public UnkeyedFunctionOperator<F, Out> {
  public:
-  explicit ProcessOperator(F function)
-      : UnkeyedFunctionOperator<F, Out>(std::move(function)) {}
+  explicit ProcessOperator(F function) : UnkeyedFunctionOperator<F, Out>(std::move(function)) {}
 
   Progress process(int /*input*/, StreamBatch& in, Cursor& cursor) override {
     typename F::Context context(this->scope_);
@@ -85,8 +83,7 @@ class ProcessOperator final : public UnkeyedFunctionOperator<F, Out> {
 template <class A, class B, class Out, class F>
 class CoProcessOperator final : public UnkeyedFunctionOperator<F, Out> {
  public:
-  explicit CoProcessOperator(F function)
-      : UnkeyedFunctionOperator<F, Out>(std::move(function)) {}
+  explicit CoProcessOperator(F function) : UnkeyedFunctionOperator<F, Out>(std::move(function)) {}
 
   Progress process(int input, StreamBatch& in, Cursor& cursor) override {
     typename F::Context context(this->scope_);
@@ -280,7 +277,8 @@ class KeyedBroadcastProcessOperator final
 
 // ---- factories ----------------------------------------------------------------------------------
 
-/// Each instance gets a copy of the function and of the key selectors (callables or member pointers).
+/// Each instance gets a copy of the function and of the key selectors (callables or member
+/// pointers).
 template <class In, class Out, class F>
 OperatorFactory make_process_operator(F function) {
   return [function] { return std::make_unique<ProcessOperator<In, Out, F>>(function); };
@@ -314,7 +312,7 @@ OperatorFactory make_keyed_broadcast_process_operator(F function, KeyFn key,
                                                       std::vector<BroadcastStateSpec> states) {
   return [function, key, states] {
     return std::make_unique<KeyedBroadcastProcessOperator<K, In, B, Out, F, KeyFn>>(function, key,
-                                                                                   states);
+                                                                                    states);
   };
 }
 

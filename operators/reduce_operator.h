@@ -1,10 +1,11 @@
-// Rolling results of a keyed stream: reduce, sum, min, max, min_by, max_by and aggregate. Each input
-// record gives one result, the value so far of its key, with the record's time, as in Flink. In batch
-// mode each key gives one result, at the end of the input and without time, also as in Flink.
+// Rolling results of a keyed stream: reduce, sum, min, max, min_by, max_by and aggregate. Each
+// input record gives one result, the value so far of its key, with the record's time, as in Flink.
+// In batch mode each key gives one result, at the end of the input and without time, also as in
+// Flink.
 //
-// sum, min and max change one field of the key's first record; min_by and max_by keep the whole record
-// that has the least or greatest value, the earlier one when values are equal. The functions are
-// template parameters and are inlined into the loop over the batch.
+// sum, min and max change one field of the key's first record; min_by and max_by keep the whole
+// record that has the least or greatest value, the earlier one when values are equal. The functions
+// are template parameters and are inlined into the loop over the batch.
 #pragma once
 
 #include <functional>
@@ -152,8 +153,7 @@ class KeyedAggregateOperator final
     RuntimeContext runtime(context);
     final_only_ = context.final_results_only;
     open_function(aggregate_, runtime);
-    SLUICE_ASSIGN_OR_RETURN(value_,
-                            ValueSlot<Accumulator>::add_to(this->rows(), "aggregate", {}));
+    SLUICE_ASSIGN_OR_RETURN(value_, ValueSlot<Accumulator>::add_to(this->rows(), "aggregate", {}));
     return Status::ok();
   }
   void close() override { close_function(aggregate_); }
@@ -191,9 +191,8 @@ class KeyedAggregateOperator final
 
 template <class K, class T, class F, class KeyFn>
 OperatorFactory make_keyed_reduce_operator(F reduce, KeyFn key) {
-  return [reduce, key] {
-    return std::make_unique<KeyedReduceOperator<K, T, F, KeyFn>>(reduce, key);
-  };
+  return
+      [reduce, key] { return std::make_unique<KeyedReduceOperator<K, T, F, KeyFn>>(reduce, key); };
 }
 template <class K, class T, class Field, class KeyFn>
 OperatorFactory make_sum_operator(Field field, KeyFn key) {

@@ -1,10 +1,10 @@
 // The tail of a chain: a sink's writer as an operator.
 //
-// With checkpoints it pre-commits at the barrier, keeps the committables of checkpoints that are not
-// complete yet in its state, and commits all with id ≤ n when checkpoint n is complete (semantics
-// rules 26 and 32); after a restore everything pending is committed again, which the committer
-// recognises. Without checkpoints its committables go to the job, which commits them once every task
-// has finished.
+// With checkpoints it pre-commits at the barrier, keeps the committables of checkpoints that are
+// not complete yet in its state, and commits all with id ≤ n when checkpoint n is complete
+// (semantics rules 26 and 32); after a restore everything pending is committed again, which the
+// committer recognises. Without checkpoints its committables go to the job, which commits them once
+// every task has finished.
 #pragma once
 
 #include <memory>

@@ -1,9 +1,9 @@
 // The head of a source chain: a reader plus the job's watermark strategy, as an operator.
 //
 // The task calls poll() when everything below is drained, so time spent back-pressured never counts
-// as idle (semantics rule 15). Each split has its own timeline; the subtask's watermark is the minimum
-// over its unfinished, non-idle splits. A subtask that has not yet been told whether it gets a split
-// holds event time back; once told "none at present" it is idle.
+// as idle (semantics rule 15). Each split has its own timeline; the subtask's watermark is the
+// minimum over its unfinished, non-idle splits. A subtask that has not yet been told whether it
+// gets a split holds event time back; once told "none at present" it is idle.
 #pragma once
 
 #include <memory>
@@ -24,10 +24,10 @@ inline constexpr int kDeadLetterTagId = -1;
 class SourceOperatorBase : public Operator {
  public:
   enum class State {
-    kProduced,     // Something was emitted; poll again.
-    kNothingYet,   // wake() or next_poll_ms() follows.
-    kNeedSplit,    // Ask the enumerator once, then wait for add_splits().
-    kFinished,     // The MAX watermark was emitted.
+    kProduced,    // Something was emitted; poll again.
+    kNothingYet,  // wake() or next_poll_ms() follows.
+    kNeedSplit,   // Ask the enumerator once, then wait for add_splits().
+    kFinished,    // The MAX watermark was emitted.
   };
   virtual State poll() = 0;
   virtual Status status() const = 0;
@@ -303,8 +303,7 @@ void SourceOperator<T>::bad_record(std::string_view place, std::string_view reas
     return;
   }
   if (dead_letters_ != nullptr) {
-    dead_letters_->emit_copy(
-        DeadLetter{Text::view(place), Text::view(reason), Text::view(raw)});
+    dead_letters_->emit_copy(DeadLetter{Text::view(place), Text::view(reason), Text::view(raw)});
   } else if (context_->dead_letter) {
     context_->dead_letter(place, reason, raw);
   }

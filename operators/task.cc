@@ -12,15 +12,16 @@
 namespace sluice {
 
 size_t batch_bytes_for(const TaskLimits& limits, int output_channels) {
-  const size_t share = limits.output_budget_bytes / static_cast<size_t>(std::max(1, output_channels));
+  const size_t share =
+      limits.output_budget_bytes / static_cast<size_t>(std::max(1, output_channels));
   return std::clamp(share, limits.batch_bytes_min, limits.batch_bytes_max);
 }
 
 uint32_t credits_for(const TaskLimits& limits, int input_channels, size_t batch_bytes) {
   constexpr size_t kCreditsMax = 64;
   const size_t share = limits.input_budget_bytes / static_cast<size_t>(std::max(1, input_channels));
-  return static_cast<uint32_t>(std::clamp<size_t>(share / std::max<size_t>(1, batch_bytes), 2,
-                                                  kCreditsMax));
+  return static_cast<uint32_t>(
+      std::clamp<size_t>(share / std::max<size_t>(1, batch_bytes), 2, kCreditsMax));
 }
 
 // How soon a blocked task looks again at timers it cannot fire now; credit and wake() come sooner.
@@ -37,9 +38,8 @@ class Task::Impl {
         chain_(spec_, edges_) {
     const size_t batch_bytes = batch_bytes_for(spec_.limits, spec_.output_channel_count());
     for (const OutputEdgeSpec& edge : spec_.edges) {
-      edges_.push_back(std::make_unique<OutputEdge>(edge, spec_.limits, batch_bytes,
-                                                    spec_.id.subtask, link_, *services_.clock,
-                                                    progress_));
+      edges_.push_back(std::make_unique<OutputEdge>(
+          edge, spec_.limits, batch_bytes, spec_.id.subtask, link_, *services_.clock, progress_));
     }
   }
 
@@ -158,9 +158,9 @@ class Task::Impl {
   int current_channel_ = -1;  // Whose batch is in the chain; its credit is granted when done.
   bool source_waits_ = false;
   bool source_was_idle_ = false;
-  std::deque<Barrier> triggered_;     // For a source or an ended task.
-  std::optional<Barrier> draining_;   // A terminal barrier with drain: finish first, then snapshot.
-  bool discard_input_ = false;        // After a terminal barrier.
+  std::deque<Barrier> triggered_;    // For a source or an ended task.
+  std::optional<Barrier> draining_;  // A terminal barrier with drain: finish first, then snapshot.
+  bool discard_input_ = false;       // After a terminal barrier.
   CheckpointId last_snapshot_;
   int64_t snapshot_start_ns_ = 0;
   int64_t last_run_end_ns_ = 0;
@@ -321,8 +321,7 @@ Task::Impl::Step Task::Impl::step_gate() {
       chain_.give(event.input, std::move(event.data));
       return chain_.pump() ? Step::kWorked : Step::kBlocked;
     case GateEvent::Kind::kStatus:
-      send_control(
-          StreamElement::of_kind(event.idle ? ElementKind::kIdle : ElementKind::kActive));
+      send_control(StreamElement::of_kind(event.idle ? ElementKind::kIdle : ElementKind::kActive));
       return Step::kWorked;
     case GateEvent::Kind::kBarrier:
       return handle_barrier(event.barrier);
@@ -348,8 +347,7 @@ Task::Impl::Step Task::Impl::step_gate() {
 
 void Task::Impl::emit_markers(int64_t now_ns) {
   if (now_ns < next_marker_ns_ || phase_ != Phase::kRunning) return;
-  next_marker_ns_ =
-      now_ns + std::chrono::nanoseconds(spec_.limits.latency_marker_interval).count();
+  next_marker_ns_ = now_ns + std::chrono::nanoseconds(spec_.limits.latency_marker_interval).count();
   chain_.record_latency(now_ns, now_ns);
   for (auto& edge : edges_) edge->send_marker(now_ns);
 }

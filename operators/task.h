@@ -1,8 +1,8 @@
 // One parallel instance of a chain, without actors: input gate → operator chain → output gates.
 //
-// actors/task_actor.cc owns a Task and turns its mails into the calls below; tests drive it directly.
-// All calls come from one thread at a time. run() does a bounded amount of work and says what it
-// waits for; everything that leaves goes through TaskLink.
+// actors/task_actor.cc owns a Task and turns its mails into the calls below; tests drive it
+// directly. All calls come from one thread at a time. run() does a bounded amount of work and says
+// what it waits for; everything that leaves goes through TaskLink.
 //
 // Invariants: an output channel is used only with credit (control elements have a reserved slot);
 // one credit is granted back per batch consumed; while an output is full no input is taken; marks
@@ -35,8 +35,8 @@ class TaskLink {
   virtual ~TaskLink() = default;
   /// Sends over output channel `channel`. The task has checked the credit.
   virtual void send(int channel, StreamElement element) = 0;
-  /// `credits` batches of input channel `channel` were consumed; `recycled` (may be null) is an empty
-  /// batch that the sender may reuse.
+  /// `credits` batches of input channel `channel` were consumed; `recycled` (may be null) is an
+  /// empty batch that the sender may reuse.
   virtual void grant(int channel, uint32_t credits, BatchPtr recycled) = 0;
   /// A source has read all splits it was given.
   virtual void request_split() = 0;
@@ -119,8 +119,8 @@ class Task {
 
   // -- sources --
   void add_splits(std::vector<SourceSplit> splits, bool no_more);
-  /// Barrier into this source, between two batches; on a task that has ended, of any kind, a snapshot
-  /// without one. Ids that were seen are ignored.
+  /// Barrier into this source, between two batches; on a task that has ended, of any kind, a
+  /// snapshot without one. Ids that were seen are ignored.
   void trigger_checkpoint(const Barrier& barrier);
   /// Reads no further; what was read is flushed and the task ends as at the end of its input
   /// (with_max_watermark: event timers fire; otherwise they do not).

@@ -51,13 +51,13 @@ struct InputChannelSpec {
 
 /// Named bounds of a task; see docs/options.md.
 struct TaskLimits {
-  size_t output_budget_bytes = 1 << 20;   // task.output-memory
-  size_t input_budget_bytes = 1 << 20;    // task.input-memory
-  size_t batch_bytes_min = 2 * 1024;      // Smallest batch size.
-  size_t batch_bytes_max = 64 * 1024;     // Largest batch size.
-  uint32_t batch_rows = 0;                // execution.batch-rows: 0 = by bytes.
-  Duration buffer_timeout{10};            // execution.buffer-timeout
-  Duration latency_marker_interval{0};    // metrics.latency.interval: 0 = off.
+  size_t output_budget_bytes = 1 << 20;  // task.output-memory
+  size_t input_budget_bytes = 1 << 20;   // task.input-memory
+  size_t batch_bytes_min = 2 * 1024;     // Smallest batch size.
+  size_t batch_bytes_max = 64 * 1024;    // Largest batch size.
+  uint32_t batch_rows = 0;               // execution.batch-rows: 0 = by bytes.
+  Duration buffer_timeout{10};           // execution.buffer-timeout
+  Duration latency_marker_interval{0};   // metrics.latency.interval: 0 = off.
 };
 
 struct TaskSpec {

@@ -1,6 +1,6 @@
-// A 4-ary heap of hints where timers are due: (time, row). Entries may be stale; the row's own timers
-// (state/api/timer_cell.h) decide. Ties are ordered by row, so that firing does not depend on the
-// order of registration across batches. One task.
+// A 4-ary heap of hints where timers are due: (time, row). Entries may be stale; the row's own
+// timers (state/api/timer_cell.h) decide. Ties are ordered by row, so that firing does not depend
+// on the order of registration across batches. One task.
 #pragma once
 
 #include <cstdint>

@@ -1,16 +1,17 @@
 // Event-time and processing-time timers of a keyed operator.
 //
 // The timers themselves are part of the rows (state/api/timer_cell.h), so they are a set per (key,
-// namespace, time) and are in every snapshot (semantics rule 18); this class keeps, per domain, a heap
-// of hints which row has a timer due when. Firing is resumable: one timer at a time, the caller says
-// when to stop.
+// namespace, time) and are in every snapshot (semantics rule 18); this class keeps, per domain, a
+// heap of hints which row has a timer due when. Firing is resumable: one timer at a time, the
+// caller says when to stop.
 //
 // Event timers with time ≤ watermark fire in time order; those registered by a callback for a time
-// ≤ watermark fire in the same advance. Processing timers for t fire when the clock has passed t, i.e.
-// at t + 1; after a restore overdue ones fire at once; at the end of input they do not fire (rule 19).
+// ≤ watermark fire in the same advance. Processing timers for t fire when the clock has passed t,
+// i.e. at t + 1; after a restore overdue ones fire at once; at the end of input they do not fire
+// (rule 19).
 //
-// Invariant: for every row with timers of a domain there is a hint with the time in the cell's hint,
-// which is not later than its first timer.
+// Invariant: for every row with timers of a domain there is a hint with the time in the cell's
+// hint, which is not later than its first timer.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +29,8 @@ class TimerService {
   /// Registers the hidden cell; before the table is sealed. `table` outlives the service.
   Status open(RowTable& table) {
     table_ = &table;
-    SLUICE_ASSIGN_OR_RETURN(cell_, table.add_cell(TimerCell::kStateName, TimerCell::type(), {},
-                                                  TimerCell::schema()));
+    SLUICE_ASSIGN_OR_RETURN(
+        cell_, table.add_cell(TimerCell::kStateName, TimerCell::type(), {}, TimerCell::schema()));
     return Status::ok();
   }
   /// After a restore: finds the timers in the rows.
@@ -61,8 +62,8 @@ class TimerService {
     return time == TimerHeap::kNoTime ? Operator::kNoTimer : time + 1;
   }
 
-  /// Fires event timers up to `watermark`: sets the current row and calls fire(EventTime, namespace)
-  /// for each; asks must_stop() before each. False when stopped early: call again.
+  /// Fires event timers up to `watermark`: sets the current row and calls fire(EventTime,
+  /// namespace) for each; asks must_stop() before each. False when stopped early: call again.
   template <class Fire, class MustStop>
   bool fire_event_timers(EventTime watermark, Fire&& fire, MustStop&& must_stop) {
     return fire_due(
@@ -83,9 +84,7 @@ class TimerService {
     const char* cell = table_->read_cell(cell_);
     return cell == nullptr ? 0 : reinterpret_cast<const TimerCell*>(cell)->size();
   }
-  size_t bytes() const {
-    return (heaps_[0].size() + heaps_[1].size()) * sizeof(TimerHint);
-  }
+  size_t bytes() const { return (heaps_[0].size() + heaps_[1].size()) * sizeof(TimerHint); }
 
  private:
   TimerHeap& heap(TimerDomain domain) { return heaps_[static_cast<size_t>(domain)]; }

@@ -1,9 +1,9 @@
 // Triggers: when a window gives its result.
 //
-// A trigger is a value; what it remembers is a `State` that the operator keeps per key and window and
-// hands to each call, so one trigger object serves all keys and its state is part of the snapshot.
-// Timers are asked for through the TriggerContext. A custom trigger derives from Trigger<T, W, State>
-// and overrides what it needs:
+// A trigger is a value; what it remembers is a `State` that the operator keeps per key and window
+// and hands to each call, so one trigger object serves all keys and its state is part of the
+// snapshot. Timers are asked for through the TriggerContext. A custom trigger derives from
+// Trigger<T, W, State> and overrides what it needs:
 //
 //   struct EveryHundredth : Trigger<Order, TimeWindow, int64_t> {
 //     TriggerResult on_element(const Order&, EventTime, const TimeWindow&, int64_t& seen,
@@ -12,8 +12,8 @@
 //     }
 //   };
 //
-// Called by the window operator on its task's thread. kFire keeps the contents, kFireAndPurge clears
-// the contents but neither the trigger's state nor the cleanup timer (semantics rule 5).
+// Called by the window operator on its task's thread. kFire keeps the contents, kFireAndPurge
+// clears the contents but neither the trigger's state nor the cleanup timer (semantics rule 5).
 #pragma once
 
 #include <cstdint>

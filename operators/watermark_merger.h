@@ -1,9 +1,9 @@
 // The watermark and the status of one input from those of its channels (semantics rules 12–14).
 //
-// Pure: no clock, no actors. Invariants: the output watermark only rises; it is the minimum over the
-// channels that are active and aligned; a channel that returns from idleness behind the output stays
-// unaligned until it has caught up; when the last active channel goes idle, the largest watermark of
-// all channels is put out before the input itself becomes idle.
+// Pure: no clock, no actors. Invariants: the output watermark only rises; it is the minimum over
+// the channels that are active and aligned; a channel that returns from idleness behind the output
+// stays unaligned until it has caught up; when the last active channel goes idle, the largest
+// watermark of all channels is put out before the input itself becomes idle.
 #pragma once
 
 #include <optional>

@@ -1,8 +1,8 @@
 // How timestamps and watermarks are made from records, per split inside a source.
 //
 // A WatermarkGenerator sees every record of one split in order and says after each which watermark
-// holds. Watermark W promises that no record with time ≤ W follows (semantics rule 11): bounded out of
-// orderness gives max time − bound − 1 ms.
+// holds. Watermark W promises that no record with time ≤ W follows (semantics rule 11): bounded out
+// of orderness gives max time − bound − 1 ms.
 //
 // Marks are a function of the records only, never of batch size or clock: a mark stands after each
 // record that raises the watermark. Thin them with every_rows(n).
@@ -58,11 +58,12 @@ class WatermarkStrategy {
     return strategy;
   }
 
-  /// Takes the time from a field of type EventTime, `.with_timestamp(&Flight::scheduled)`, or from a
-  /// function `EventTime(const T&)`.
+  /// Takes the time from a field of type EventTime, `.with_timestamp(&Flight::scheduled)`, or from
+  /// a function `EventTime(const T&)`.
   template <class F>
-    requires std::is_invocable_r_v<EventTime, const F&, const T&>
-  WatermarkStrategy with_timestamp(F extract) const;
+  requires std::is_invocable_r_v<EventTime, const F&, const T&> WatermarkStrategy
+  with_timestamp(F extract)
+  const;
   /// Without data for `timeout` (not counting back pressure and alignment pauses, rule 15) the
   /// split counts as idle.
   WatermarkStrategy with_idleness(Duration timeout) const {
@@ -174,8 +175,9 @@ WatermarkStrategy<T>::WatermarkStrategy(Kind kind, Duration bound) : kind_(kind)
 
 template <class T>
 template <class F>
-  requires std::is_invocable_r_v<EventTime, const F&, const T&>
-WatermarkStrategy<T> WatermarkStrategy<T>::with_timestamp(F extract) const {
+requires std::is_invocable_r_v<EventTime, const F&, const T&> WatermarkStrategy<T>
+WatermarkStrategy<T>::with_timestamp(F extract)
+const {
   auto copy = *this;
   copy.make_timeline_ =
       [extract](const WatermarkStrategy& strategy) -> std::unique_ptr<SplitTimeline<T>> {

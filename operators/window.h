@@ -1,9 +1,9 @@
 // Windows: what elements are grouped by.
 //
-// A TimeWindow is [start, end) in milliseconds; its results carry the timestamp end − 1 and it fires
-// when the watermark reaches end − 1 (semantics rule 1). The GlobalWindow holds everything and never
-// ends. Plain values; the arithmetic floors, so times before 1970 fall into the right window
-// (semantics rule 2).
+// A TimeWindow is [start, end) in milliseconds; its results carry the timestamp end − 1 and it
+// fires when the watermark reaches end − 1 (semantics rule 1). The GlobalWindow holds everything
+// and never ends. Plain values; the arithmetic floors, so times before 1970 fall into the right
+// window (semantics rule 2).
 #pragma once
 
 #include <algorithm>
@@ -65,8 +65,8 @@ constexpr EventTime window_cleanup_time(EventTime max_timestamp, Duration allowe
   return saturating_add(max_timestamp, allowed_lateness);
 }
 
-/// Event-time windows cannot place an element without timestamp (semantics rule 10). The chain turns
-/// the exception into a failure that names the operator and the subtask.
+/// Event-time windows cannot place an element without timestamp (semantics rule 10). The chain
+/// turns the exception into a failure that names the operator and the subtask.
 [[noreturn]] inline void throw_no_timestamp() {
   throw std::invalid_argument(
       "a record has no timestamp, but event-time windows need one: give the source a watermark "

@@ -33,10 +33,10 @@ concept WindowAssigner = requires(const A& assigner) {
 template <class A>
 concept AlignedEventTimeAssigner = WindowAssigner<A> && A::kTimeDomain == TimeDomain::kEventTime &&
                                    !A::kIsMerging && requires(const A& assigner) {
-                                     { assigner.size() } -> std::same_as<Duration>;
-                                     { assigner.slide() } -> std::same_as<Duration>;
-                                     { assigner.offset() } -> std::same_as<Duration>;
-                                   };
+  { assigner.size() } -> std::same_as<Duration>;
+  { assigner.slide() } -> std::same_as<Duration>;
+  { assigner.offset() } -> std::same_as<Duration>;
+};
 
 namespace detail {
 
@@ -65,22 +65,17 @@ class AlignedWindows {
   static constexpr TimeDomain kTimeDomain = kDomain;
   static constexpr bool kIsMerging = false;
 
-  static AlignedWindows of(Duration size)
-    requires kTumbling
-  {
+  static AlignedWindows of(Duration size) requires kTumbling {
     return AlignedWindows(size, size, Duration(0));
   }
-  /// `offset` moves the windows: of(1h, 15min) gives 00:15–01:15. For whole days in a time zone east
-  /// of Greenwich the offset is negative.
-  static AlignedWindows of(Duration size, Duration offset)
-    requires kTumbling
-  {
+  /// `offset` moves the windows: of(1h, 15min) gives 00:15–01:15. For whole days in a time zone
+  /// east of Greenwich the offset is negative.
+  static AlignedWindows of(Duration size, Duration offset) requires kTumbling {
     return AlignedWindows(size, size, offset);
   }
   /// With slide > size elements between the windows are dropped (semantics rule 3).
-  static AlignedWindows of(Duration size, Duration slide, Duration offset = Duration(0))
-    requires(!kTumbling)
-  {
+  static AlignedWindows of(Duration size, Duration slide,
+                           Duration offset = Duration(0)) requires(!kTumbling) {
     return AlignedWindows(size, slide, offset);
   }
 

@@ -2,8 +2,8 @@
 // elements), the trigger's state and the state of the window function.
 //
 // Buckets stand in a MapState of the key's row under the number of the window, so they are shared
-// with frozen views, copied on write, restored and moved between subtasks like any keyed state. Texts
-// are owned. One task.
+// with frozen views, copied on write, restored and moved between subtasks like any keyed state.
+// Texts are owned. One task.
 #pragma once
 
 #include <span>
@@ -125,11 +125,7 @@ class WindowList {
   void with_elements(Agg& /*agg*/, F&& f) {
     f(std::span<const In>(values_));
   }
-  WindowElements<In> elements()
-    requires kTimed
-  {
-    return WindowElements<In>(values_, times_);
-  }
+  WindowElements<In> elements() requires kTimed { return WindowElements<In>(values_, times_); }
 
   void encode(ByteWriter& writer) const {
     Codec<std::vector<In>>::encode(values_, writer);
@@ -193,8 +189,8 @@ struct Codec<WindowBucket<W, Contents, TriggerState, WindowState>> {
   }
   /// A bucket with other types inside is another type: the name has a hash of all of them.
   static std::string schema_name() {
-    const std::string inside = schema_text<W>() + Contents::schema() +
-                               schema_text<TriggerState>() + schema_text<WindowState>();
+    const std::string inside = schema_text<W>() + Contents::schema() + schema_text<TriggerState>() +
+                               schema_text<WindowState>();
     return "window_" + std::to_string(stable_hash(inside));
   }
 };

@@ -21,7 +21,7 @@ namespace sluice {
 /// that merges.
 template <class Assigner, class Trigger, class Agg, class Fn>
 inline constexpr bool kRunsInPanes =
-    AlignedEventTimeAssigner<Assigner> && std::is_same_v<Trigger, EventTimeTrigger> &&
+    AlignedEventTimeAssigner<Assigner>&& std::is_same_v<Trigger, EventTimeTrigger> &&
     !kKeepsWindowState<Fn> && !HasOpen<Fn> &&
     (std::is_same_v<Assigner, TumblingEventTimeWindows> || kCanMerge<Agg>);
 

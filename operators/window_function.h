@@ -1,9 +1,9 @@
 // What runs when a window fires.
 //
 // ProcessWindowFunction is Flink's: it gets the key, the context, the elements (the one aggregated
-// value when the window is pre-aggregated) and a collector. WindowState lives per key and window and
-// goes with the window, GlobalState per key for ever; both are records of the author's. A lambda
-// (key, context, elements, out) or (key, window, elements, out) works too. Results carry the
+// value when the window is pre-aggregated) and a collector. WindowState lives per key and window
+// and goes with the window, GlobalState per key for ever; both are records of the author's. A
+// lambda (key, context, elements, out) or (key, window, elements, out) works too. Results carry the
 // window's last timestamp. Called on the task's thread.
 #pragma once
 
@@ -35,15 +35,11 @@ class WindowContext {
   EventTime current_watermark() const { return watermark_; }
   EventTime current_processing_time() const { return {clock_->wall_ms()}; }
   /// State of this key and window; starts as WindowState{} and goes with the window.
-  WindowState& window_state() const
-    requires(!std::is_same_v<WindowState, NoWindowState>)
-  {
+  WindowState& window_state() const requires(!std::is_same_v<WindowState, NoWindowState>) {
     return *window_state_;
   }
   /// State of this key over all its windows; starts as GlobalState{}.
-  GlobalState& global_state() const
-    requires(!std::is_same_v<GlobalState, NoWindowState>)
-  {
+  GlobalState& global_state() const requires(!std::is_same_v<GlobalState, NoWindowState>) {
     return *global_state_;
   }
   /// Emits to a side output, with the window's last timestamp.
@@ -102,7 +98,7 @@ struct WindowStateOf {
   using Type = NoWindowState;
 };
 template <class Fn>
-  requires requires { typename Fn::WindowState; }
+requires requires { typename Fn::WindowState; }
 struct WindowStateOf<Fn> {
   using Type = typename Fn::WindowState;
 };
@@ -111,7 +107,7 @@ struct GlobalStateOf {
   using Type = NoWindowState;
 };
 template <class Fn>
-  requires requires { typename Fn::GlobalState; }
+requires requires { typename Fn::GlobalState; }
 struct GlobalStateOf<Fn> {
   using Type = typename Fn::GlobalState;
 };

@@ -1,16 +1,16 @@
-// The general window operator: sessions, global and count windows, processing time, custom triggers,
-// evictors, whole contents, and functions with state. Aligned event-time windows with an aggregate
-// have a faster one (operators/pane_window_operator.h).
+// The general window operator: sessions, global and count windows, processing time, custom
+// triggers, evictors, whole contents, and functions with state. Aligned event-time windows with an
+// aggregate have a faster one (operators/pane_window_operator.h).
 //
 // Per key a map: number of the window → bucket (operators/window_contents.h), in the key's row. The
 // number is the start of the window when it was made; it stays when sessions merge into it (Flink's
 // "state window"), and timers carry it as their name space. Every window has a cleanup timer at its
-// last timestamp + allowed lateness, the trigger has timers of its own; with lateness 0 both are one
-// timer: it fires, then the window goes (semantics rule 6).
+// last timestamp + allowed lateness, the trigger has timers of its own; with lateness 0 both are
+// one timer: it fires, then the window goes (semantics rule 6).
 //
-// Sessions (rule 7): an element's window merges with all that overlap or touch it; lateness is judged
-// on the merged window; the timers of absorbed windows are deleted and the trigger registers anew.
-// One task; see operators/keyed_operator.h for rows, timers and resuming.
+// Sessions (rule 7): an element's window merges with all that overlap or touch it; lateness is
+// judged on the merged window; the timers of absorbed windows are deleted and the trigger registers
+// anew. One task; see operators/keyed_operator.h for rows, timers and resuming.
 #pragma once
 
 #include <memory>
@@ -91,9 +91,9 @@ class WindowOperator final
                 "session windows merge: the aggregate needs merge(accumulator, accumulator)");
 
  public:
-  WindowOperator(WindowSpec<Assigner> spec, typename Types::KeySelector select_key,
-                 Trigger trigger, typename Types::Evictor evictor, typename Types::Agg agg,
-                 Fn function, typename Types::RightKeySelector select_right_key = {})
+  WindowOperator(WindowSpec<Assigner> spec, typename Types::KeySelector select_key, Trigger trigger,
+                 typename Types::Evictor evictor, typename Types::Agg agg, Fn function,
+                 typename Types::RightKeySelector select_right_key = {})
       : spec_(std::move(spec)),
         select_key_(std::move(select_key)),
         select_right_key_(std::move(select_right_key)),
@@ -247,13 +247,13 @@ Status WindowOperator<Types>::open_keyed(OperatorContext& context) {
     return Status::invalid_argument(
         "this trigger cannot be used with session windows: its state does not merge");
   }
-  SLUICE_ASSIGN_OR_RETURN(
-      windows_, (MapState<int64_t, Bucket>::add_to(
-                    this->rows(), MapStateDescriptor<int64_t, Bucket>{"_windows"})));
+  SLUICE_ASSIGN_OR_RETURN(windows_,
+                          (MapState<int64_t, Bucket>::add_to(
+                              this->rows(), MapStateDescriptor<int64_t, Bucket>{"_windows"})));
   if constexpr (kHasGlobalState) {
-    SLUICE_ASSIGN_OR_RETURN(
-        global_, (ValueState<GlobalState>::add_to(
-                     this->rows(), ValueStateDescriptor<GlobalState>{"_global_state"})));
+    SLUICE_ASSIGN_OR_RETURN(global_,
+                            (ValueState<GlobalState>::add_to(
+                                this->rows(), ValueStateDescriptor<GlobalState>{"_global_state"})));
   }
   SLUICE_RETURN_IF_ERROR(watermark_.open(context));
   late_ = &context.metrics->counter(kLateMetric);
@@ -358,8 +358,7 @@ void WindowOperator<Types>::absorb(int64_t number, int64_t absorbed) {
     count_bytes(-bucket.contents.bytes() - gone.contents.bytes());
     bucket.contents.absorb(agg_, gone.contents);
     count_bytes(bucket.contents.bytes());
-    bucket.trigger.update(
-        [&](auto& state) { trigger_.merge_state(state, gone.trigger.get()); });
+    bucket.trigger.update([&](auto& state) { trigger_.merge_state(state, gone.trigger.get()); });
   });
   ask_trigger(gone, absorbed, [&](auto& state, TriggerContext& context) {
     trigger_.clear(gone.window, state, context);
@@ -568,10 +567,10 @@ auto WindowOperator<Types>::ask_trigger(Bucket& bucket, int64_t number, F&& f) {
 /// The trigger a kind of windows has when the job names none.
 template <class Assigner>
 struct DefaultTrigger {
-  using Type = std::conditional_t<
-      std::is_same_v<typename Assigner::Window, GlobalWindow>, NeverTrigger,
-      std::conditional_t<Assigner::kTimeDomain == TimeDomain::kEventTime, EventTimeTrigger,
-                         ProcessingTimeTrigger>>;
+  using Type =
+      std::conditional_t<std::is_same_v<typename Assigner::Window, GlobalWindow>, NeverTrigger,
+                         std::conditional_t<Assigner::kTimeDomain == TimeDomain::kEventTime,
+                                            EventTimeTrigger, ProcessingTimeTrigger>>;
 };
 template <class Assigner>
 using DefaultTriggerOf = typename DefaultTrigger<Assigner>::Type;
@@ -582,8 +581,7 @@ template <class K, class In, class Out, class Assigner, class KeySelector, class
           class Fn = EmitAggregate>
 OperatorFactory make_window_operator(WindowSpec<Assigner> spec, KeySelector select_key,
                                      Trigger trigger, Agg agg, Fn function = {}) {
-  using Types =
-      WindowOperatorTypes<K, In, Out, Assigner, KeySelector, Trigger, NoEvictor, Agg, Fn>;
+  using Types = WindowOperatorTypes<K, In, Out, Assigner, KeySelector, Trigger, NoEvictor, Agg, Fn>;
   return [=]() -> std::unique_ptr<Operator> {
     return std::make_unique<WindowOperator<Types>>(spec, select_key, trigger, NoEvictor{}, agg,
                                                    function);

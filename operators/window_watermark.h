@@ -1,10 +1,10 @@
 // The watermark by which a window operator judges lateness, also across a restart.
 //
 // After a restore no watermark is known until the sources send one again, but the windows that had
-// fired before the snapshot are gone: without care an element that was late before the failure would
-// open its window anew. So the watermark is part of the snapshot, per key group (they may come from
-// subtasks that were not equally far), and holds as a floor until the stream has caught up. Results
-// after a recovery are those of a run without failure. One task; frozen as plain bytes.
+// fired before the snapshot are gone: without care an element that was late before the failure
+// would open its window anew. So the watermark is part of the snapshot, per key group (they may
+// come from subtasks that were not equally far), and holds as a floor until the stream has caught
+// up. Results after a recovery are those of a run without failure. One task; frozen as plain bytes.
 #pragma once
 
 #include <algorithm>

@@ -4,14 +4,14 @@
 // reports in the background are kept here; everything else is called by the owner's thread.
 #pragma once
 
-#include <librdkafka/rdkafka.h>
-
 #include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
+
+#include <librdkafka/rdkafka.h>
 
 #include "connectors/kafka/kafka_properties.h"
 #include "core/status.h"
@@ -42,7 +42,8 @@ class KafkaClient {
   /// Called for each delivered or failed message of a producer, by the thread that polls.
   using DeliveryListener = std::function<void(const rd_kafka_message_t&)>;
 
-  /// A wrong property name or value is an invalid argument that names it. No connection is made yet.
+  /// A wrong property name or value is an invalid argument that names it. No connection is made
+  /// yet.
   static Result<std::unique_ptr<KafkaClient>> open(rd_kafka_type_t type,
                                                    const KafkaProperties& properties,
                                                    DeliveryListener on_delivery = nullptr);

@@ -130,8 +130,8 @@ Result<std::vector<KafkaCluster::Place>> KafkaCluster::committed(
   const auto error = rd_kafka_committed(client_->get(), list.get(), timeout_ms());
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return client_->failure(error, "committed offsets");
   for (int i = 0; i < list->cnt; ++i) {
-    places.push_back({partitions[static_cast<size_t>(i)],
-                      std::max<int64_t>(list->elems[i].offset, -1)});
+    places.push_back(
+        {partitions[static_cast<size_t>(i)], std::max<int64_t>(list->elems[i].offset, -1)});
   }
   return places;
 }
@@ -141,7 +141,8 @@ Status KafkaCluster::create_topic(const std::string& name, int32_t partitions,
   std::array<char, 512> text{};
   rd_kafka_NewTopic_t* topic = rd_kafka_NewTopic_new(
       name.c_str(), partitions, replication == 0 ? -1 : replication, text.data(), text.size());
-  if (topic == nullptr) return Status::invalid_argument("kafka topic '" + name + "': " + text.data());
+  if (topic == nullptr)
+    return Status::invalid_argument("kafka topic '" + name + "': " + text.data());
   const KafkaOwned<rd_kafka_queue_t> queue(rd_kafka_queue_new(client_->get()));
   rd_kafka_CreateTopics(client_->get(), &topic, 1, nullptr, queue.get());
   rd_kafka_NewTopic_destroy(topic);
@@ -190,8 +191,7 @@ Status KafkaCluster::grow_topic(const std::string& name, int32_t partitions) {
   return topic_outcome(*client_, event.get(), "grow topic " + name, results, count);
 }
 
-Result<std::string> KafkaCluster::topic_setting(const std::string& topic,
-                                                const std::string& name) {
+Result<std::string> KafkaCluster::topic_setting(const std::string& topic, const std::string& name) {
   const std::string what = "settings of topic " + topic;
   rd_kafka_ConfigResource_t* resource =
       rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str());

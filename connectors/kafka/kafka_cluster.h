@@ -1,7 +1,7 @@
 // Questions to the brokers: which topics and partitions there are, and where their offsets stand.
 //
-// Every call blocks up to `timeout` and belongs on a thread that may: enumerators, a sink's open and
-// validate, tests. One owner.
+// Every call blocks up to `timeout` and belongs on a thread that may: enumerators, a sink's open
+// and validate, tests. One owner.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +34,8 @@ class KafkaCluster {
  public:
   static constexpr Duration kTimeoutDefault{10'000};
 
-  /// No connection is made yet. `properties` are a consumer's; isolation.level decides what "end" is.
+  /// No connection is made yet. `properties` are a consumer's; isolation.level decides what "end"
+  /// is.
   static Result<std::unique_ptr<KafkaCluster>> open(KafkaProperties properties,
                                                     Duration timeout = kTimeoutDefault);
   ~KafkaCluster();

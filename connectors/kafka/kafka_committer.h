@@ -1,8 +1,8 @@
 // Makes the epochs of an exactly-once sink visible, each once, whatever happened before.
 //
-// One transaction per epoch, under the transactional id of the subtask that wrote it, which need not
-// be the one that commits it (rescaling). An outcome in doubt is settled by opening the id anew and
-// reading its marker. Blocks; one owner at a time.
+// One transaction per epoch, under the transactional id of the subtask that wrote it, which need
+// not be the one that commits it (rescaling). An outcome in doubt is settled by opening the id anew
+// and reading its marker. Blocks; one owner at a time.
 #pragma once
 
 #include <map>

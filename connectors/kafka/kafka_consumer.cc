@@ -103,7 +103,8 @@ Status KafkaConsumer::add(const KafkaSplit& split) {
 void KafkaConsumer::pause(const std::vector<int>& paused) {
   for (size_t i = 0; i < states_.size(); ++i) {
     State& state = states_[i];
-    const bool wanted = std::find(paused.begin(), paused.end(), static_cast<int>(i)) != paused.end();
+    const bool wanted =
+        std::find(paused.begin(), paused.end(), static_cast<int>(i)) != paused.end();
     if (state.paused == wanted || state.finished) continue;
     state.paused = wanted;
     const KafkaOwned<rd_kafka_topic_partition_list_t> list(rd_kafka_topic_partition_list_new(1));
@@ -152,8 +153,7 @@ int KafkaConsumer::split_of(const void* topic, int32_t partition) {
   if (topic == impl_->cached_topic && partition == impl_->cached_partition) {
     return impl_->cached_split;
   }
-  const char* name =
-      rd_kafka_topic_name(static_cast<const rd_kafka_topic_t*>(topic));
+  const char* name = rd_kafka_topic_name(static_cast<const rd_kafka_topic_t*>(topic));
   for (size_t i = 0; i < splits_.size(); ++i) {
     if (splits_[i].partition.id == partition && splits_[i].partition.topic == name) {
       impl_->cached_topic = topic;
@@ -205,17 +205,17 @@ Result<KafkaConsumer::Run> KafkaConsumer::run_of(Chunk& chunk, size_t messages_m
       }
       rd_kafka_timestamp_type_t kind = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
       const int64_t time_ms = rd_kafka_message_timestamp(message, &kind);
-      chunk.views.push_back(
-          {.topic = position.partition.topic,
-           .partition = message->partition,
-           .offset = message->offset,
-           .timestamp =
-               kind == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? kNoTimestamp : EventTime{time_ms},
-           .key = {static_cast<const char*>(message->key), message->key_len},
-           .value = {static_cast<const char*>(message->payload), message->len},
-           .has_key = message->key != nullptr,
-           .has_value = message->payload != nullptr,
-           .handle = message});
+      chunk.views.push_back({.topic = position.partition.topic,
+                             .partition = message->partition,
+                             .offset = message->offset,
+                             .timestamp = kind == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE
+                                              ? kNoTimestamp
+                                              : EventTime{time_ms},
+                             .key = {static_cast<const char*>(message->key), message->key_len},
+                             .value = {static_cast<const char*>(message->payload), message->len},
+                             .has_key = message->key != nullptr,
+                             .has_value = message->payload != nullptr,
+                             .handle = message});
     }
     run.split = split;
     run.messages = chunk.views;
@@ -265,7 +265,8 @@ Status KafkaConsumer::handle_event(Chunk& chunk, Run& run) {
       return Status::ok();  // librdkafka goes on trying.
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
       return Status::failed_precondition(
-          where + text + "; the position is no longer stored by the broker "
+          where + text +
+          "; the position is no longer stored by the broker "
           "(auto.offset.reset=earliest or latest goes on with what there is)");
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
@@ -305,8 +306,7 @@ void KafkaConsumer::commit(const std::vector<KafkaSplit>& positions) {
       rd_kafka_topic_partition_list_new(static_cast<int>(positions.size())));
   for (const KafkaSplit& split : positions) {
     if (split.next < 0) continue;
-    rd_kafka_topic_partition_list_add(list.get(), split.partition.topic.c_str(),
-                                      split.partition.id)
+    rd_kafka_topic_partition_list_add(list.get(), split.partition.topic.c_str(), split.partition.id)
         ->offset = split.next;
   }
   // A refused commit loses information only; nothing depends on it.

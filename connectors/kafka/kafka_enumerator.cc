@@ -75,8 +75,8 @@ Result<std::vector<KafkaCluster::Place>> KafkaEnumerator::start_places(
   }
   // Without an offset by now: the end or the beginning. The end must be fixed here, so that a job
   // that dies before its first message begins at the same place again.
-  const bool is_fallback = start.kind == KafkaStart::Kind::kGroupOffsets ||
-                           start.kind == KafkaStart::Kind::kOffsets;
+  const bool is_fallback =
+      start.kind == KafkaStart::Kind::kGroupOffsets || start.kind == KafkaStart::Kind::kOffsets;
   const KafkaStart::Kind rest = start.kind == KafkaStart::Kind::kTime ? KafkaStart::Kind::kLatest
                                 : is_fallback                         ? start.otherwise
                                                                       : start.kind;

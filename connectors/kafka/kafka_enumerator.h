@@ -1,9 +1,9 @@
 // Finds the partitions of a Kafka source, decides where each begins and ends, and hands them out.
 //
-// A partition belongs to one subtask, chosen by topic and number, so that every topic is spread over
-// all subtasks. Invariant: a partition is handed out once per job; which ones are known is part of
-// the checkpoint, positions are in the readers' state (semantics rule 34). Partitions found after the
-// start are read from their beginning, since all their messages are new.
+// A partition belongs to one subtask, chosen by topic and number, so that every topic is spread
+// over all subtasks. Invariant: a partition is handed out once per job; which ones are known is
+// part of the checkpoint, positions are in the readers' state (semantics rule 34). Partitions found
+// after the start are read from their beginning, since all their messages are new.
 #pragma once
 
 #include <map>

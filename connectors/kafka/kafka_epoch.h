@@ -1,9 +1,9 @@
 // The records of one sink subtask between two checkpoints: what its committable holds.
 //
 // The bytes are in checkpoints: version byte first, fields at fixed places, then the frames. The
-// identity of an epoch is (transactional id, incarnation, checkpoint): the id names sink and subtask,
-// the incarnation is a random number drawn when the writer was opened, so that a job which starts
-// again from an older savepoint never mistakes its new epochs for old ones.
+// identity of an epoch is (transactional id, incarnation, checkpoint): the id names sink and
+// subtask, the incarnation is a random number drawn when the writer was opened, so that a job which
+// starts again from an older savepoint never mistakes its new epochs for old ones.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,8 @@ struct KafkaEpoch {
 class KafkaEpochBuffer {
  public:
   KafkaEpochBuffer(std::string transactional_id, std::string topic, uint64_t incarnation)
-      : transactional_id_(std::move(transactional_id)), topic_(std::move(topic)),
+      : transactional_id_(std::move(transactional_id)),
+        topic_(std::move(topic)),
         incarnation_(incarnation) {
     start();
   }

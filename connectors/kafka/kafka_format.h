@@ -1,8 +1,8 @@
 // How the value of a message becomes a record and back: a type given as template parameter, so that
 // the code per record is inlined.
 //
-// Any LineFormat (connectors/formats: JSON, CSV without header, text) serves as it is: one value per
-// message, without its line end. A format of Kafka's own may look at the whole message:
+// Any LineFormat (connectors/formats: JSON, CSV without header, text) serves as it is: one value
+// per message, without its line end. A format of Kafka's own may look at the whole message:
 //
 //   struct Format {
 //     using Record = T;
@@ -17,7 +17,8 @@
 //     };
 //   };
 //
-// Only sources need Reader and only sinks need Writer. A record object may be given again and again.
+// Only sources need Reader and only sinks need Writer. A record object may be given again and
+// again.
 #pragma once
 
 #include <optional>
@@ -235,9 +236,9 @@ auto kafka_protobuf(ToRecord to_record, ToMessage to_message) {
                                                               std::move(to_message)};
 }
 
-/// Reads the value by `Format`, then lets `Amend` take key, headers, timestamp, partition or offset:
-/// `void amend(const KafkaMessage&, Record&, TextArena&)`. A null value becomes a record with only
-/// what Amend sets, of kind kDelete: the source of an upsert topic.
+/// Reads the value by `Format`, then lets `Amend` take key, headers, timestamp, partition or
+/// offset: `void amend(const KafkaMessage&, Record&, TextArena&)`. A null value becomes a record
+/// with only what Amend sets, of kind kDelete: the source of an upsert topic.
 template <class Format, class Amend>
 struct KafkaAmendedFormat {
   using Record = typename Format::Record;

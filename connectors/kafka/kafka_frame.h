@@ -1,5 +1,5 @@
-// A message to be produced, as bytes: what the sink keeps of an epoch until its checkpoint completes,
-// and what the plain writer hands to the producer.
+// A message to be produced, as bytes: what the sink keeps of an epoch until its checkpoint
+// completes, and what the plain writer hands to the producer.
 //
 //   frame = u32 size of the rest, u8 flags, i32 partition, i64 timestamp,
 //           [u32 size, key], [u32 size, value], [u16 count, { u32 size, name, u32 size, value }]

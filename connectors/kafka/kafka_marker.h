@@ -2,8 +2,8 @@
 // repeated commit recognisable.
 //
 // A marker is the committed offset of a consumer group of its own, written in the same transaction
-// as the epoch's records. The offset is the checkpoint's number, for people; the metadata holds, per
-// incarnation of the writer, the newest checkpoint committed. Within an incarnation epochs are
+// as the epoch's records. The offset is the checkpoint's number, for people; the metadata holds,
+// per incarnation of the writer, the newest checkpoint committed. Within an incarnation epochs are
 // committed in order, so that number covers all before it. The oldest incarnations are forgotten.
 #pragma once
 

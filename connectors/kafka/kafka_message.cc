@@ -21,12 +21,12 @@ std::optional<KafkaMessage::Header> KafkaMessage::header_at(size_t index) const 
   const char* name = nullptr;
   const void* value = nullptr;
   size_t size = 0;
-  if (headers == nullptr || rd_kafka_header_get_all(headers, index, &name, &value, &size) !=
-                                RD_KAFKA_RESP_ERR_NO_ERROR) {
+  if (headers == nullptr ||
+      rd_kafka_header_get_all(headers, index, &name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR) {
     return std::nullopt;
   }
-  return Header{name, {static_cast<const char*>(value), value == nullptr ? 0 : size},
-                value != nullptr};
+  return Header{
+      name, {static_cast<const char*>(value), value == nullptr ? 0 : size}, value != nullptr};
 }
 
 std::optional<KafkaMessage::Header> KafkaMessage::header(std::string_view name) const {

@@ -23,11 +23,10 @@ Status KafkaProducer::open(const KafkaProperties& properties, const std::string&
                            std::function<void()> wake) {
   topic_ = topic;
   wake_ = std::move(wake);
-  SLUICE_ASSIGN_OR_RETURN(client_,
-                          KafkaClient::open(RD_KAFKA_PRODUCER, properties,
-                                            [this](const rd_kafka_message_t& message) {
-                                              on_delivery(message);
-                                            }));
+  SLUICE_ASSIGN_OR_RETURN(client_, KafkaClient::open(RD_KAFKA_PRODUCER, properties,
+                                                     [this](const rd_kafka_message_t& message) {
+                                                       on_delivery(message);
+                                                     }));
   handle_.reset(rd_kafka_topic_new(client_->get(), topic.c_str(), nullptr));
   if (!handle_) return client_->failure(rd_kafka_last_error(), "topic " + topic);
   events_.reset(rd_kafka_queue_get_main(client_->get()));
@@ -102,8 +101,7 @@ rd_kafka_resp_err_t KafkaProducer::produce_full(const KafkaFrame& frame) {
     }
     add(RD_KAFKA_VTYPE_HEADERS).u.headers = headers;
   }
-  const KafkaOwned<rd_kafka_error_t> error(
-      rd_kafka_produceva(client_->get(), parts.data(), count));
+  const KafkaOwned<rd_kafka_error_t> error(rd_kafka_produceva(client_->get(), parts.data(), count));
   if (!error) return RD_KAFKA_RESP_ERR_NO_ERROR;
   // Headers become librdkafka's only when the message was taken.
   if (headers != nullptr) rd_kafka_headers_destroy(headers);

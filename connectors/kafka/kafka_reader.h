@@ -61,9 +61,9 @@ class KafkaReader final : public SourceReader<typename Format::Record> {
   static constexpr size_t kSnapshotsMax = 4;
 
   void report(const KafkaMessage& message) {
-    const std::string place = to_text(KafkaPartition{std::string(message.topic),
-                                                     message.partition}) +
-                              "@" + std::to_string(message.offset);
+    const std::string place =
+        to_text(KafkaPartition{std::string(message.topic), message.partition}) + "@" +
+        std::to_string(message.offset);
     context_->bad_record(place, reader_.reason(), message.value);
   }
 

@@ -8,9 +8,9 @@
 #include <type_traits>
 #include <utility>
 
+#include "connectors/formats/scalar_text.h"
 #include "connectors/kafka/kafka_format.h"
 #include "connectors/kafka/kafka_frame.h"
-#include "connectors/formats/scalar_text.h"
 #include "core/batch.h"
 #include "core/codec.h"
 
@@ -43,7 +43,8 @@ void append_kafka_key(const K& key, std::string& out) {
   }
 }
 
-template <class Format, class Key = KafkaNone, class Headers = KafkaNone, class Partition = KafkaNone>
+template <class Format, class Key = KafkaNone, class Headers = KafkaNone,
+          class Partition = KafkaNone>
 struct KafkaRecordPolicy {
   using Record = typename Format::Record;
   using FormatType = Format;

@@ -121,10 +121,9 @@ class KafkaSink final : public Sink<typename Policy::Record> {
   template <class Format, class Key, class Headers, class Partition>
   auto with(Key key, Headers headers, Partition partition) const {
     using Other = KafkaRecordPolicy<Format, Key, Headers, Partition>;
-    return KafkaSink<Other>(
-        Other{policy_.format, std::move(key), std::move(headers), std::move(partition),
-              policy_.upsert, policy_.with_timestamp},
-        settings_);
+    return KafkaSink<Other>(Other{policy_.format, std::move(key), std::move(headers),
+                                  std::move(partition), policy_.upsert, policy_.with_timestamp},
+                            settings_);
   }
 
   Policy policy_;

@@ -1,9 +1,8 @@
 #include "connectors/kafka/kafka_sink_settings.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
+#include <unistd.h>
 
 namespace sluice {
 namespace {

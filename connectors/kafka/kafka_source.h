@@ -6,8 +6,8 @@
 //                                      .start(KafkaStart::earliest()),
 //                                  strategy);
 //
-// Offsets live in checkpoints: after a failure reading goes on exactly after the last record that the
-// checkpoint has seen. With `group_id` they are also committed to the group when a checkpoint
+// Offsets live in checkpoints: after a failure reading goes on exactly after the last record that
+// the checkpoint has seen. With `group_id` they are also committed to the group when a checkpoint
 // completes, for others to see. Messages that cannot be read become dead letters with
 // "topic-partition@offset". Rows carry the message's timestamp until a watermark strategy sets
 // another. A copyable description; docs/kafka.md tells the whole story.

@@ -207,8 +207,8 @@ CommitOutcome KafkaTransaction::commit(const KafkaEpoch& epoch, CheckpointId che
   error = status.to_string();
   // A client that was fenced or refused stays so; only a new one can tell what is true.
   if (!producer_.client().lasting_error().is_ok()) broken_ = true;
-  const bool never = status.code() == StatusCode::kInvalidArgument ||
-                     status.code() == StatusCode::kCorruption;
+  const bool never =
+      status.code() == StatusCode::kInvalidArgument || status.code() == StatusCode::kCorruption;
   if (never) return CommitOutcome::kFailedKnown;
   return broken_ ? CommitOutcome::kFailedUnknown : CommitOutcome::kRetry;
 }

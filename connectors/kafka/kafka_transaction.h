@@ -2,8 +2,8 @@
 //
 // Opening fences whoever used the id before and ends what it left open, then reads the marker. Each
 // epoch is one transaction: its frames and the moved marker, so that either both are there or none.
-// Blocks; one owner at a time. After an outcome that `is_broken()` the object must be dropped; a new
-// one finds out what became of the transaction.
+// Blocks; one owner at a time. After an outcome that `is_broken()` the object must be dropped; a
+// new one finds out what became of the transaction.
 #pragma once
 
 #include <memory>
@@ -23,8 +23,8 @@ class KafkaTransaction {
  public:
   static constexpr Duration kTimeout{30'000};
 
-  /// `properties` as for a plain producer. The marker is kept at `topic` in the consumer group named
-  /// like the transactional id.
+  /// `properties` as for a plain producer. The marker is kept at `topic` in the consumer group
+  /// named like the transactional id.
   static Result<std::unique_ptr<KafkaTransaction>> open(KafkaProperties properties,
                                                         const std::string& transactional_id,
                                                         const std::string& topic);
@@ -32,8 +32,8 @@ class KafkaTransaction {
   const KafkaMarker& marker() const { return marker_; }
   bool is_broken() const { return broken_; }
 
-  /// Writes the epoch and marks it. Outcomes as for a Committer; kAlreadyCommitted without any write
-  /// when the marker covers it.
+  /// Writes the epoch and marks it. Outcomes as for a Committer; kAlreadyCommitted without any
+  /// write when the marker covers it.
   CommitOutcome commit(const KafkaEpoch& epoch, CheckpointId checkpoint, std::string& error);
   /// Marks a new writer without records.
   Status claim(uint64_t incarnation);

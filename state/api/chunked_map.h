@@ -1,9 +1,9 @@
 // A sorted map in reference-counted chunks: the container behind MapState and large timer sets.
 //
-// A vector of chunks of at most 128 entries, all sorted: a small map is one sorted array, a large one
-// costs O(log n) per lookup. Copying the map shares all chunks; a chunk is cloned before it is first
-// written while shared. So after a snapshot a large map of one key costs one small copy per touched
-// chunk, not a copy of the map. Reference counts are thread-safe; one task writes.
+// A vector of chunks of at most 128 entries, all sorted: a small map is one sorted array, a large
+// one costs O(log n) per lookup. Copying the map shares all chunks; a chunk is cloned before it is
+// first written while shared. So after a snapshot a large map of one key costs one small copy per
+// touched chunk, not a copy of the map. Reference counts are thread-safe; one task writes.
 //
 // Texts in keys and values are owned by the chunks. With `timed` each entry has a time (TTL).
 #pragma once
@@ -64,9 +64,7 @@ class ChunkedMap {
         chunks_.begin(), chunks_.end(), key, [](const K& wanted, const Chunk* chunk) {
           return compare_keys(wanted, chunk->entries.front().key) < 0;
         });
-    place.chunk = after == chunks_.begin()
-                      ? 0
-                      : static_cast<uint32_t>(after - chunks_.begin() - 1);
+    place.chunk = after == chunks_.begin() ? 0 : static_cast<uint32_t>(after - chunks_.begin() - 1);
     const auto& entries = chunks_[place.chunk]->entries;
     const auto at = std::lower_bound(
         entries.begin(), entries.end(), key,
@@ -107,9 +105,7 @@ class ChunkedMap {
     }
   }
   /// The value itself, for values without texts.
-  V& mutable_value(Place place)
-    requires(!kContainsText<V>)
-  {
+  V& mutable_value(Place place) requires(!kContainsText<V>) {
     return writable(place.chunk).entries[place.slot].value;
   }
   void set_time(Place place, int64_t time_ms) { writable(place.chunk).times[place.slot] = time_ms; }
@@ -135,8 +131,8 @@ class ChunkedMap {
   void erase_if(Drop&& drop) {
     for (uint32_t c = 0; c < chunks_.size();) {
       const size_t before = chunks_.size();
-      for (uint32_t s = 0; c < chunks_.size() && chunks_.size() == before &&
-                           s < chunks_[c]->entries.size();) {
+      for (uint32_t s = 0;
+           c < chunks_.size() && chunks_.size() == before && s < chunks_[c]->entries.size();) {
         if (drop(std::as_const(chunks_[c]->entries[s]), time_at({c, s}))) {
           erase({c, s});
         } else {
@@ -172,8 +168,8 @@ class ChunkedMap {
  private:
   struct Chunk {
     std::atomic<uint32_t> references{1};
-    std::vector<Entry> entries;   // Invariant: never empty while the chunk is in a map.
-    std::vector<int64_t> times;   // Empty, or one per entry.
+    std::vector<Entry> entries;  // Invariant: never empty while the chunk is in a map.
+    std::vector<int64_t> times;  // Empty, or one per entry.
   };
 
   static void release_entry(const Entry& entry) {
@@ -204,8 +200,7 @@ class ChunkedMap {
   /// Makes room at `place` in a full chunk. Rising keys fill chunks to the top.
   void split(Place& place) {
     auto* upper = new Chunk();
-    const bool append =
-        place.chunk + 1 == chunks_.size() && place.slot == kChunkEntriesMax;
+    const bool append = place.chunk + 1 == chunks_.size() && place.slot == kChunkEntriesMax;
     if (!append) {
       Chunk& chunk = writable(place.chunk);
       constexpr auto kHalf = static_cast<std::ptrdiff_t>(kChunkEntriesMax / 2);

@@ -1,8 +1,8 @@
 // One reference-counted heap value behind a pointer-sized cell, for state that is not plain bytes.
 //
 // Copying a page or freezing a table adds a reference; the task clones the value before it writes
-// while anybody else holds one. Invariant: only the task that owns the table writes, and only into a
-// box with one reference. Texts inside the value are owned (state/api/text_block.h). Reference
+// while anybody else holds one. Invariant: only the task that owns the table writes, and only into
+// a box with one reference. Texts inside the value are owned (state/api/text_block.h). Reference
 // counts are thread-safe.
 #pragma once
 
@@ -37,8 +37,8 @@ class CowBox {
     share_texts(copy->value_);
     return copy;
   }
-  /// The box to write to in place of `box`: itself when unique, otherwise a clone that takes over the
-  /// caller's reference.
+  /// The box to write to in place of `box`: itself when unique, otherwise a clone that takes over
+  /// the caller's reference.
   static CowBox* make_unique(CowBox* box) {
     if (box->is_unique()) return box;
     CowBox* copy = box->clone();

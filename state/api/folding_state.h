@@ -30,8 +30,8 @@ class ReducingState {
 
   /// From a handle that names the type of its function.
   template <class G>
-    requires(!std::is_same_v<G, F> && std::is_constructible_v<F, G>)
-  ReducingState(const ReducingState<T, G>& other)  // NOLINT(google-explicit-constructor)
+  requires(!std::is_same_v<G, F> && std::is_constructible_v<F, G>)
+      ReducingState(const ReducingState<T, G>& other)  // NOLINT(google-explicit-constructor)
       : slot_(other.slot_) {
     if (other.reduce_) reduce_.emplace(*other.reduce_);
   }
@@ -62,16 +62,15 @@ class AggregatingState {
  public:
   using Accumulator =
       std::remove_cvref_t<decltype(std::declval<Aggregate&>().create_accumulator())>;
-  using Out = std::remove_cvref_t<decltype(
-      std::declval<Aggregate&>().get_result(std::declval<const Accumulator&>()))>;
+  using Out = std::remove_cvref_t<decltype(std::declval<Aggregate&>().get_result(
+      std::declval<const Accumulator&>()))>;
 
   /// Unbound; using it is an error.
   AggregatingState() = default;
   static Result<AggregatingState> add_to(
       RowTable& table, const AggregatingStateDescriptor<In, Aggregate>& descriptor) {
-    SLUICE_ASSIGN_OR_RETURN(
-        ValueSlot<Accumulator> slot,
-        ValueSlot<Accumulator>::add_to(table, descriptor.name, descriptor.ttl));
+    SLUICE_ASSIGN_OR_RETURN(ValueSlot<Accumulator> slot,
+                            ValueSlot<Accumulator>::add_to(table, descriptor.name, descriptor.ttl));
     return AggregatingState(slot, descriptor.aggregate);
   }
 

@@ -102,8 +102,8 @@ Status FrozenRows::write_group(const RowCell& cell, const FrozenGroup& group,
       if ((header & kRowInUse) == 0 || (incremental && (header & kRowDirty) == 0)) continue;
       const bool present = (header & cell.ref.bit) != 0;
       // A changed row that lacks the value may have had it at the freeze before.
-      const bool erase = incremental && !present && !cell.type->has_suffix &&
-                         (header & kRowFresh) == 0;
+      const bool erase =
+          incremental && !present && !cell.type->has_suffix && (header & kRowFresh) == 0;
       if (!present && !erase) continue;
       row_writer.start(*layout_->key, row + layout_->key_offset);
       if (present) {

@@ -16,8 +16,8 @@
 
 namespace sluice {
 
-/// Tombstones: what was deleted since the last freeze, as {u32 cell, u32 length, key bytes} in a row.
-/// This cell number stands for all cells without suffix (the whole row was freed).
+/// Tombstones: what was deleted since the last freeze, as {u32 cell, u32 length, key bytes} in a
+/// row. This cell number stands for all cells without suffix (the whole row was freed).
 inline constexpr uint32_t kAllPlainCells = UINT32_MAX;
 void append_tombstone(std::string& tombstones, uint32_t cell, std::string_view key);
 

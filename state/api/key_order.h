@@ -1,8 +1,8 @@
 // Equality and order of keys as state sees them: consistent with stable_hash().
 //
-// `==` is not enough for floating point: every NaN is one key, as all hash alike, otherwise each NaN
-// record would leave a row behind that nobody finds again. Records without operator<=> are ordered
-// field by field, so that any key type can be the key of a MapState.
+// `==` is not enough for floating point: every NaN is one key, as all hash alike, otherwise each
+// NaN record would leave a row behind that nobody finds again. Records without operator<=> are
+// ordered field by field, so that any key type can be the key of a MapState.
 #pragma once
 
 #include <algorithm>
@@ -42,7 +42,8 @@ int compare_keys(const T& a, const T& b) {
       int order = 0;
       (void)((order = compare_keys(std::get<I>(a), std::get<I>(b)), order != 0) || ...);
       return order;
-    }(std::make_index_sequence<std::tuple_size_v<T>>());
+    }
+    (std::make_index_sequence<std::tuple_size_v<T>>());
   } else if constexpr (DescribedRecord<T>) {
     int order = 0;
     boost::mp11::mp_for_each<FieldList<T>>([&](auto field) {

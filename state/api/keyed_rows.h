@@ -123,8 +123,7 @@ class KeyedRows final : public RowTable {
   static constexpr size_t kNearCacheBytes = 512 * 1024;
 
   bool is_row_of(const char* row, const K& key) const {
-    return (load_header(row) & kRowInUse) != 0 &&
-           keys_equal(Stored::get(row + key_offset_), key);
+    return (load_header(row) & kRowInUse) != 0 && keys_equal(Stored::get(row + key_offset_), key);
   }
   void find_row(const Group& group, const K& key, uint32_t tag) {
     if (group.index == nullptr) return;

@@ -1,7 +1,7 @@
 // ListState<T>: a list of items per key. Flink's ListState.
 //
-// With a time to live each item has its own; items written by update() count from then. A list whose
-// page was frozen is copied before the first write.
+// With a time to live each item has its own; items written by update() count from then. A list
+// whose page was frozen is copied before the first write.
 #pragma once
 
 #include <algorithm>
@@ -28,8 +28,7 @@ struct ListItems {
 
   ListItems() = default;
   ListItems(ListItems&&) noexcept = default;
-  ListItems(const ListItems& other)
-      : items(other.items), times(other.times), bytes(other.bytes) {
+  ListItems(const ListItems& other) : items(other.items), times(other.times), bytes(other.bytes) {
     for (const T& item : items) share_texts(item);
   }
   ListItems& operator=(const ListItems&) = delete;
@@ -164,10 +163,9 @@ class ListState {
   /// Unbound; using it is an error.
   ListState() = default;
   static Result<ListState> add_to(RowTable& table, const ListStateDescriptor<T>& descriptor) {
-    SLUICE_ASSIGN_OR_RETURN(
-        const CellRef cell,
-        table.add_cell(descriptor.name, Cell::type(), descriptor.ttl,
-                       {Cell::schema(descriptor.ttl), {}}));
+    SLUICE_ASSIGN_OR_RETURN(const CellRef cell,
+                            table.add_cell(descriptor.name, Cell::type(), descriptor.ttl,
+                                           {Cell::schema(descriptor.ttl), {}}));
     return ListState(table, cell, descriptor.ttl);
   }
 
@@ -211,8 +209,7 @@ class ListState {
   using Cell = ListCell<T>;
   using Box = typename Cell::Box;
 
-  ListState(RowTable& table, CellRef cell, StateTtl ttl)
-      : table_(&table), cell_(cell), ttl_(ttl) {}
+  ListState(RowTable& table, CellRef cell, StateTtl ttl) : table_(&table), cell_(cell), ttl_(ttl) {}
 
   ListItems<T>& writable() const {
     bool was_present = false;

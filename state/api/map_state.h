@@ -1,8 +1,8 @@
 // MapState<K, V>: a sorted map per key. Flink's MapState.
 //
 // Lookups cost O(log n) of the key's map and copy nothing; after a snapshot only the parts of a map
-// that are written are copied (state/api/chunked_map.h). In snapshots every entry stands alone under
-// key + map key. With a time to live each entry has its own.
+// that are written are copied (state/api/chunked_map.h). In snapshots every entry stands alone
+// under key + map key. With a time to live each entry has its own.
 //
 // Views and iterators are valid until the next write to any state of the key: to remove while
 // iterating use erase_if().
@@ -138,10 +138,9 @@ class MapState {
   /// Unbound; using it is an error.
   MapState() = default;
   static Result<MapState> add_to(RowTable& table, const MapStateDescriptor<K, V>& descriptor) {
-    SLUICE_ASSIGN_OR_RETURN(
-        const CellRef cell,
-        table.add_cell(descriptor.name, Cell::type(), descriptor.ttl,
-                       {timed_schema<V>(descriptor.ttl), schema_text<K>()}));
+    SLUICE_ASSIGN_OR_RETURN(const CellRef cell,
+                            table.add_cell(descriptor.name, Cell::type(), descriptor.ttl,
+                                           {timed_schema<V>(descriptor.ttl), schema_text<K>()}));
     return MapState(table, cell, descriptor.ttl);
   }
 
@@ -172,8 +171,7 @@ class MapState {
     Items& items = writable();
     typename Map::Place place;
     const bool found = items.map.find(key, place);
-    const bool expired =
-        found && ttl_.is_expired(items.map.time_at(place), table_->now_ms());
+    const bool expired = found && ttl_.is_expired(items.map.time_at(place), table_->now_ms());
     if (!found) items.map.insert(place, key, V{}, ttl_.is_on(), table_->now_ms());
     // After a split the entry may stand elsewhere.
     if (!found) items.map.find(key, place);
@@ -285,8 +283,7 @@ class MapState {
   Entries entries() const { return {Iterator(readable(), &ttl_, table_->now_ms())}; }
 
  private:
-  MapState(RowTable& table, CellRef cell, StateTtl ttl)
-      : table_(&table), cell_(cell), ttl_(ttl) {}
+  MapState(RowTable& table, CellRef cell, StateTtl ttl) : table_(&table), cell_(cell), ttl_(ttl) {}
 
   const Map* readable() const {
     const char* cell = table_->read_cell(cell_);

@@ -1,12 +1,11 @@
 #include "state/api/page_memory.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <mutex>
 #include <new>
+#include <sys/mman.h>
 #include <unordered_map>
 #include <vector>
 

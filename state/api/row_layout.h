@@ -1,10 +1,10 @@
 // The shape of the rows of one table, and pages of such rows.
 //
-// A row is [header][key][cells...]: the header has one presence bit per cell and three flags, the key
-// and the cells stand at fixed offsets. Rows live in pages of about 64 KiB that are reference counted:
-// a frozen view holds the pages it saw, and the table copies a page before it first writes to one
-// that is held by others too. The layout is shared by the table and all frozen views; counts are
-// thread-safe, everything else is written by the table's task only.
+// A row is [header][key][cells...]: the header has one presence bit per cell and three flags, the
+// key and the cells stand at fixed offsets. Rows live in pages of about 64 KiB that are reference
+// counted: a frozen view holds the pages it saw, and the table copies a page before it first writes
+// to one that is held by others too. The layout is shared by the table and all frozen views; counts
+// are thread-safe, everything else is written by the table's task only.
 #pragma once
 
 #include <atomic>
@@ -31,7 +31,7 @@ inline constexpr uint64_t kPresenceMask = (uint64_t{1} << kCellsMax) - 1;
 struct KeyType {
   uint32_t bytes = 0;
   uint32_t alignment = 1;
-  void (*share)(char* key) = nullptr;    // As in CellType.
+  void (*share)(char* key) = nullptr;  // As in CellType.
   void (*destroy)(char* key) = nullptr;
   void (*encode)(const char* key, std::string& out) = nullptr;
   uint64_t (*hash)(const char* key) = nullptr;

@@ -319,12 +319,11 @@ void RowTable::expire_row(uint32_t group_index, uint32_t row) {
 
 Status RowTable::check_memory() const {
   if (options_.memory_bytes_max == 0 || bytes() <= options_.memory_bytes_max) return Status::ok();
-  return Status::resource_exhausted(
-      "the keyed state of " + options_.owner + " takes " + std::to_string(bytes()) +
-          " bytes, more than the " +
-          std::to_string(options_.memory_bytes_max) +
-          " that this operator may hold; raise state.backend.memory",
-      Retry::kNever);
+  return Status::resource_exhausted("the keyed state of " + options_.owner + " takes " +
+                                        std::to_string(bytes()) + " bytes, more than the " +
+                                        std::to_string(options_.memory_bytes_max) +
+                                        " that this operator may hold; raise state.backend.memory",
+                                    Retry::kNever);
 }
 
 std::unique_ptr<FrozenState> RowTable::freeze() {

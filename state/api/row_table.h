@@ -2,17 +2,18 @@
 //
 // Per key group (only those of the subtask, made when first used) there is an index, 8-byte entries
 // {low 32 bits of the key hash, row number} with linear probing, and pages of rows. The index uses
-// the low bits of the hash because key groups come from the high ones. The operator sets the current
-// key once per record, then every state handle reads and writes its cell of that row: no hash, no
-// virtual call. A row is made by the first write and freed at the end of the record in which its last
-// cell becomes empty.
+// the low bits of the hash because key groups come from the high ones. The operator sets the
+// current key once per record, then every state handle reads and writes its cell of that row: no
+// hash, no virtual call. A row is made by the first write and freed at the end of the record in
+// which its last cell becomes empty.
 //
-//   group → index:  [tag|row][tag|row][ free  ]...          pages: [header key cell cell][header ...
+//   group → index:  [tag|row][tag|row][ free  ]...          pages: [header key cell cell][header
+//   ...
 //                         └───────────────────────────────────────▲
 //
-// Freezing (a snapshot) shares all pages and costs O(pages); the first write to a shared page copies
-// it. Each row knows whether it changed since the last freeze, and keys and map entries deleted since
-// then are remembered, so a frozen view can be written in full or as a delta.
+// Freezing (a snapshot) shares all pages and costs O(pages); the first write to a shared page
+// copies it. Each row knows whether it changed since the last freeze, and keys and map entries
+// deleted since then are remembered, so a frozen view can be written in full or as a delta.
 //
 // Owned and used by one task; frozen views are read and destroyed on other threads. KeyedRows<K>
 // (state/api/keyed_rows.h) adds what depends on the key type.
@@ -71,8 +72,8 @@ class RowTable {
     if (current_ == nullptr || (load_header(current_) & cell.bit) == 0) return nullptr;
     return current_ + cell.offset;
   }
-  /// The current key's cell for writing, and whether it held a value. The caller must leave a value in
-  /// it. The bytes of a cell that held none are zero or those of an earlier value.
+  /// The current key's cell for writing, and whether it held a value. The caller must leave a value
+  /// in it. The bytes of a cell that held none are zero or those of an earlier value.
   char* write_cell(const CellRef& cell, bool& was_present) {
     char* row = writable_row();
     const uint64_t header = load_header(row);
@@ -97,8 +98,7 @@ class RowTable {
   /// Whether note_removed() has to be called for the current row.
   bool must_note_removals() const {
     // The flags in a shared page are those of before the freeze.
-    return current_ != nullptr &&
-           (current_is_shared_ || (load_header(current_) & kRowFresh) == 0);
+    return current_ != nullptr && (current_is_shared_ || (load_header(current_) & kRowFresh) == 0);
   }
 
   /// Ends the record or timer: frees the row when nothing is left in it.
@@ -110,8 +110,8 @@ class RowTable {
   }
   /// Makes the row at `address` the current one; false when the row is free or does not exist.
   bool set_current_row(RowAddress address);
-  /// The bytes of a cell of any row, or null when there is no such row; `is_present` tells whether it
-  /// holds a value.
+  /// The bytes of a cell of any row, or null when there is no such row; `is_present` tells whether
+  /// it holds a value.
   const char* peek_cell(RowAddress address, const CellRef& cell, bool& is_present) const;
 
   /// Calls f(RowAddress) for every row; f may change or clear states of the current row only.
@@ -130,8 +130,8 @@ class RowTable {
     }
   }
 
-  /// Calls f() with each row from `cursor` on current, until it returns false; true at the end. Rows
-  /// must not be added or removed between the calls that share a cursor.
+  /// Calls f() with each row from `cursor` on current, until it returns false; true at the end.
+  /// Rows must not be added or removed between the calls that share a cursor.
   template <class F>
   bool visit_rows(RowAddress& cursor, F&& f) {
     clear_current_key();
@@ -155,7 +155,8 @@ class RowTable {
   // -- time --
 
   int64_t now_ms() const { return now_ms_; }
-  /// Reads the clock (for TTL) and cleans up a few rows. Called once per batch, without current key.
+  /// Reads the clock (for TTL) and cleans up a few rows. Called once per batch, without current
+  /// key.
   void refresh_time();
   /// Drops expired entries of the next `rows` rows.
   void expire_some(uint32_t rows);

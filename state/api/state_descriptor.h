@@ -1,5 +1,5 @@
-// Names, types and time to live of keyed states, as Flink's descriptors: what an author registers in
-// open() to get a handle.
+// Names, types and time to live of keyed states, as Flink's descriptors: what an author registers
+// in open() to get a handle.
 //
 //   count_ = context.get_state(ValueStateDescriptor<int64_t>{"count", StateTtl{1h}});
 //
@@ -15,8 +15,8 @@
 namespace sluice {
 
 template <class T>
-concept StateValue = Encodable<T> && std::is_default_constructible_v<T> &&
-                     std::is_copy_constructible_v<T>;
+concept StateValue =
+    Encodable<T> && std::is_default_constructible_v<T> && std::is_copy_constructible_v<T>;
 
 template <class T>
 struct ValueStateDescriptor {

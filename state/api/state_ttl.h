@@ -1,7 +1,7 @@
 // Time to live of state: an entry that was not refreshed for `duration` counts as gone.
 //
-// Processing time only (semantics rule 39). Per value for value, reducing and aggregating state, per
-// entry for lists and maps. Expired entries are never returned and never written to a snapshot;
+// Processing time only (semantics rule 39). Per value for value, reducing and aggregating state,
+// per entry for lists and maps. Expired entries are never returned and never written to a snapshot;
 // memory is reclaimed a few rows at a time while the job runs.
 #pragma once
 

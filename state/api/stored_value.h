@@ -1,8 +1,9 @@
 // How a value of type T stands in the bytes of a row.
 //
 // Values that are plain bytes (also records of numbers, times and Texts) stand in the row itself;
-// everything else (std::string, vectors, maps, records that hold such) in a CowBox behind a pointer.
-// Either way the bytes may be moved with memcpy, and copied with memcpy followed by share().
+// everything else (std::string, vectors, maps, records that hold such) in a CowBox behind a
+// pointer. Either way the bytes may be moved with memcpy, and copied with memcpy followed by
+// share().
 #pragma once
 
 #include <cstring>
@@ -19,7 +20,7 @@ inline constexpr size_t kInlineBytesMax = 1024;
 /// Pairs and tuples of numbers count as plain although their assignment is not trivial.
 template <class T>
 inline constexpr bool kStoredInline =
-    std::is_trivially_copy_constructible_v<T> && std::is_trivially_destructible_v<T> &&
+    std::is_trivially_copy_constructible_v<T>&& std::is_trivially_destructible_v<T> &&
     sizeof(T) <= kInlineBytesMax && alignof(T) <= 16;
 
 template <class T>

@@ -1,10 +1,10 @@
 // Text bytes that state owns: reference-counted blocks behind the long Texts of a stored value.
 //
-// A Text in a record points into the arena of its batch, which goes away. A stored value points into
-// blocks of its own instead, one per long text. Copies of the value (copy-on-write pages, frozen
-// views) only add references, because text bytes never change. Invariant: every long Text inside a
-// stored value was made by own_texts() and is counted once per copy of the value. Thread-safe counts:
-// frozen views are released on I/O threads.
+// A Text in a record points into the arena of its batch, which goes away. A stored value points
+// into blocks of its own instead, one per long text. Copies of the value (copy-on-write pages,
+// frozen views) only add references, because text bytes never change. Invariant: every long Text
+// inside a stored value was made by own_texts() and is counted once per copy of the value.
+// Thread-safe counts: frozen views are released on I/O threads.
 #pragma once
 
 #include <atomic>

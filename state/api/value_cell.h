@@ -138,9 +138,7 @@ class ValueSlot {
     if (ttl_.is_on()) ValueCell<T, true>::touch(cell, table_->now_ms());
   }
   /// The value in place, a default T when there is none; valid until the key changes.
-  T& get_or_create()
-    requires(Stored::kInline && !kContainsText<T>)
-  {
+  T& get_or_create() requires(Stored::kInline && !kContainsText<T>) {
     if (ttl_.is_on() && get() == nullptr) clear();
     bool was_present = false;
     char* cell = table_->write_cell(cell_, was_present);
@@ -149,9 +147,7 @@ class ValueSlot {
     return *std::launder(reinterpret_cast<T*>(cell));
   }
   /// The present value in place, texts included: the caller puts no other texts in.
-  T& present_in_place()
-    requires(Stored::kInline)
-  {
+  T& present_in_place() requires(Stored::kInline) {
     bool was_present = false;
     char* cell = table_->write_cell(cell_, was_present);
     SLUICE_CHECK(was_present);

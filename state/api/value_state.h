@@ -1,7 +1,7 @@
 // ValueState<T>: one value per key. Flink's ValueState.
 //
-// A handle is a plain value bound to the operator's table; it always means the current key. Texts in
-// a value are copied in; texts of a value read from state live until the key's state is written.
+// A handle is a plain value bound to the operator's table; it always means the current key. Texts
+// in a value are copied in; texts of a value read from state live until the key's state is written.
 #pragma once
 
 #include <optional>
@@ -46,9 +46,7 @@ class ValueState {
   }
   /// The stored value itself, T{} when there was none; valid until the next key. Fastest for
   /// counters. Only for plain values without Text.
-  T& get_or_create()
-    requires(StoredValue<T>::kInline && !kContainsText<T>)
-  {
+  T& get_or_create() requires(StoredValue<T>::kInline && !kContainsText<T>) {
     return slot_.get_or_create();
   }
   void clear() { slot_.clear(); }

@@ -1,18 +1,17 @@
-// Throughput of a keyed exchange between actors against the same work by hand: two producer threads,
-// two consumer threads' worth of work, bounded queues. 64-byte records, source → map → filter → key_by →
-// sink with 2 + 2 subtasks.
+// Throughput of a keyed exchange between actors against the same work by hand: two producer
+// threads, two consumer threads' worth of work, bounded queues. 64-byte records, source → map →
+// filter → key_by → sink with 2 + 2 subtasks.
 //
 //   bazel run //tests/bench:exchange_bench [-- ROWS]
 //
 // Prints one JSON line: rates in million records/s and their ratio.
-#include <sys/resource.h>
-
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <mutex>
 #include <string>
+#include <sys/resource.h>
 #include <thread>
 #include <vector>
 

@@ -2,15 +2,14 @@
 //
 //   bazel run //tests/bench:flood_bench [-- SECONDS]
 //
-// Looks at the resident set every 100 ms from the second second on and prints one JSON line with its
-// smallest and largest value. Exit status 1 when it grew by more than 8 MiB.
-#include <unistd.h>
-
+// Looks at the resident set every 100 ms from the second second on and prints one JSON line with
+// its smallest and largest value. Exit status 1 when it grew by more than 8 MiB.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <unistd.h>
 
 #include "api/execute.h"
 #include "connectors/generator.h"
@@ -63,9 +62,10 @@ int run(int64_t seconds) {
   double largest = 0;
   StreamEnvironment env;
   env.set_parallelism(2);
-  env.from_source(generate({.run_for = Duration(seconds * 1000)}, [](int64_t i) {
-       return Row{i, {}};
-     }))
+  env.from_source(generate({.run_for = Duration(seconds * 1000)},
+                           [](int64_t i) {
+                             return Row{i, {}};
+                           }))
       .key_by(&Row::id)
       .sink_to(SlowSink());
   JobSettings settings;

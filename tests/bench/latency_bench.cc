@@ -3,8 +3,8 @@
 //
 //   bazel run //tests/bench:latency_bench [-- RATE SECONDS]
 //
-// Each record carries the steady time at which it was made; the sink takes the difference. Prints one
-// JSON line with the quantiles in microseconds.
+// Each record carries the steady time at which it was made; the sink takes the difference. Prints
+// one JSON line with the quantiles in microseconds.
 #include <cstdio>
 #include <cstdlib>
 

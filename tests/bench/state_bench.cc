@@ -1,13 +1,14 @@
-// Counter updates in keyed state against a bare linear-probing map, one thread, keys in random order.
+// Counter updates in keyed state against a bare linear-probing map, one thread, keys in random
+// order.
 //
 // BareMap is what one would write by hand for exactly this job: key and counter side by side in one
 // array of a power of two, nothing else. The table of rows also has key groups, presence bits,
 // change tracking and free rows.
-#include <benchmark/benchmark.h>
-
 #include <cstdint>
 #include <memory>
 #include <vector>
+
+#include <benchmark/benchmark.h>
 
 #include "core/random.h"
 #include "state/api/keyed_rows.h"
@@ -23,7 +24,8 @@ constexpr size_t kRowAhead = 12;
 std::vector<int64_t> random_keys(int64_t distinct, size_t count) {
   Random random(1);
   std::vector<int64_t> keys(count);
-  for (int64_t& key : keys) key = static_cast<int64_t>(random.below(static_cast<uint64_t>(distinct)));
+  for (int64_t& key : keys)
+    key = static_cast<int64_t>(random.below(static_cast<uint64_t>(distinct)));
   return keys;
 }
 

@@ -1,12 +1,12 @@
-// What one task costs per record, without actors: a chain against the same work in one loop, and the
-// scatter of a keyed edge. Ratios are what counts; both sides run in one process.
+// What one task costs per record, without actors: a chain against the same work in one loop, and
+// the scatter of a keyed edge. Ratios are what counts; both sides run in one process.
 //
 //   bazel run //tests/bench:task_bench
-#include <benchmark/benchmark.h>
-
 #include <map>
 #include <memory>
 #include <vector>
+
+#include <benchmark/benchmark.h>
 
 #include "core/random.h"
 #include "operators/fused_pipeline.h"
@@ -164,9 +164,8 @@ template <int kRounds>
 TaskSpec chain_spec(int64_t* sum, bool fused, bool watermarks) {
   TaskSpec spec;
   spec.is_source = true;
-  auto strategy = watermarks
-                      ? WatermarkStrategy<Row>::monotonous().with_timestamp(&Row::at)
-                      : WatermarkStrategy<Row>::none();
+  auto strategy = watermarks ? WatermarkStrategy<Row>::monotonous().with_timestamp(&Row::at)
+                             : WatermarkStrategy<Row>::none();
   spec.stages.push_back(
       stage("source", make_source_operator<Row>(std::make_shared<RowSource>(kRows), strategy)));
   const auto keep = [](const Row& row) { return (row.payload[0] & 7) != 0; };
@@ -221,9 +220,8 @@ void keyed_scatter(benchmark::State& state) {
   for (auto _ : state) {
     TaskSpec spec;
     spec.is_source = true;
-    auto strategy = kWatermarks
-                        ? WatermarkStrategy<Row>::monotonous().with_timestamp(&Row::at)
-                        : WatermarkStrategy<Row>::none();
+    auto strategy = kWatermarks ? WatermarkStrategy<Row>::monotonous().with_timestamp(&Row::at)
+                                : WatermarkStrategy<Row>::none();
     spec.stages.push_back(
         stage("source", make_source_operator<Row>(std::make_shared<RowSource>(kRows), strategy)));
     OutputEdgeSpec edge;

@@ -2,8 +2,8 @@
 //
 //   bazel run //tests/bench:window_bench [-- ROWS]
 //
-// 10 M records, 1,000 keys, one hour of event time, one subtask, a sink that only counts: 10 s every 2 s
-// against 10 min every 1 s. Prints one JSON line with ns per unit and their ratio.
+// 10 M records, 1,000 keys, one hour of event time, one subtask, a sink that only counts: 10 s
+// every 2 s against 10 min every 1 s. Prints one JSON line with ns per unit and their ratio.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -40,8 +40,7 @@ double ns_per_unit(int64_t rows, Duration size, Duration slide) {
     const uint64_t mixed = splitmix64(static_cast<uint64_t>(i));
     return Event{EventTime{i * kHourMs / rows}, static_cast<int64_t>(mixed % kKeys), i};
   };
-  env.generator(rows, make,
-                WatermarkStrategy<Event>::monotonous().with_timestamp(&Event::at))
+  env.generator(rows, make, WatermarkStrategy<Event>::monotonous().with_timestamp(&Event::at))
       .key_by(&Event::key)
       .window(SlidingEventTimeWindows::of(size, slide))
       .aggregate(CountEvents{})

@@ -3,13 +3,13 @@
 // Random times out of order, random watermarks between them, random lateness, tumbling, sliding and
 // session windows, several aggregates, both window operators, batch sizes 1, 2 and 1024, small
 // outputs, and a snapshot with restore at a random place: all must give what the model gives.
-#include <doctest/doctest.h>
-
 #include <algorithm>
 #include <map>
 #include <tuple>
 #include <utility>
 #include <vector>
+
+#include <doctest/doctest.h>
 
 #include "core/random.h"
 #include "operators/window_factories.h"
@@ -128,7 +128,8 @@ Scenario make_scenario(uint64_t seed) {
         s.steps.push_back({true, watermark, {}});
       }
     }
-    s.steps.push_back({false, base - random.between(0, disorder),
+    s.steps.push_back({false,
+                       base - random.between(0, disorder),
                        {random.between(0, 5), random.between(-50, 50)}});
   }
   s.steps.push_back({true, kMaxTime.ms, {}});
@@ -224,8 +225,8 @@ struct Outcome {
   int64_t late = 0;
 };
 
-/// Runs the steps in batches of `batch_rows`; after `restore_after` steps (if not 0) the operator is
-/// replaced by one restored from its snapshot.
+/// Runs the steps in batches of `batch_rows`; after `restore_after` steps (if not 0) the operator
+/// is replaced by one restored from its snapshot.
 Outcome run(const OperatorFactory& factory, const Scenario& scenario, size_t batch_rows,
             uint32_t output_rows, size_t restore_after) {
   Outcome outcome;
@@ -324,9 +325,9 @@ TEST_CASE("windows: equal to a model with lists, whatever the batches, outputs a
     } else if (scenario.slide == scenario.size) {
       check_all(TumblingEventTimeWindows::of(size, Duration(scenario.offset)), scenario, seed);
     } else {
-      check_all(SlidingEventTimeWindows::of(size, Duration(scenario.slide),
-                                            Duration(scenario.offset)),
-                scenario, seed);
+      check_all(
+          SlidingEventTimeWindows::of(size, Duration(scenario.slide), Duration(scenario.offset)),
+          scenario, seed);
     }
   }
 }

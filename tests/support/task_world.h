@@ -1,5 +1,6 @@
-// Several tasks connected in one thread, without actors: elements and credits wait in queues and are
-// delivered in an order drawn from a seed. Counts what is in flight, so tests can assert bounds.
+// Several tasks connected in one thread, without actors: elements and credits wait in queues and
+// are delivered in an order drawn from a seed. Counts what is in flight, so tests can assert
+// bounds.
 #pragma once
 
 #include <deque>
@@ -107,9 +108,8 @@ class TaskWorld {
       const auto [to, in] = outputs.at(channel);
       Node& target = world->node(to);
       auto shared = std::make_shared<StreamElement>(std::move(element));
-      target.mail.push_back([&target, in = in, shared] {
-        target.task->receive(in, std::move(*shared));
-      });
+      target.mail.push_back(
+          [&target, in = in, shared] { target.task->receive(in, std::move(*shared)); });
       world->mail_max_ = std::max(world->mail_max_, target.mail.size());
     }
     void grant(int channel, uint32_t credits, BatchPtr recycled) override {

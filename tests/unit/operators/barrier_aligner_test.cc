@@ -1,10 +1,10 @@
 // When a barrier is complete (operators/barrier_aligner.h).
 #include "operators/barrier_aligner.h"
 
-#include <doctest/doctest.h>
-
 #include <algorithm>
 #include <vector>
+
+#include <doctest/doctest.h>
 
 #include "core/random.h"
 
@@ -66,7 +66,8 @@ TEST_CASE("a late barrier of a cancelled checkpoint is ignored") {
   CHECK_FALSE(aligner.is_blocked(0));
 }
 
-TEST_CASE("under every interleaving a checkpoint completes exactly when all channels delivered it") {
+TEST_CASE(
+    "under every interleaving a checkpoint completes exactly when all channels delivered it") {
   for (uint64_t seed = 1; seed <= 300; ++seed) {
     CAPTURE(seed);
     Random random(seed);

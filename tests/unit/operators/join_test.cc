@@ -160,10 +160,13 @@ TEST_CASE("semantics rule 43: each side is kept only as long as the other may br
     size_t count = 0;
     for (const char* side : {"_left", "_right"}) {
       auto reader = snapshot.reader();
-      REQUIRE(reader.visit_keyed_state(side, [&](int, std::string_view, std::string_view) {
-        ++count;
-        return Status::ok();
-      }).is_ok());
+      REQUIRE(reader
+                  .visit_keyed_state(side,
+                                     [&](int, std::string_view, std::string_view) {
+                                       ++count;
+                                       return Status::ok();
+                                     })
+                  .is_ok());
     }
     return count;
   };

@@ -1,7 +1,7 @@
 // Session windows: rules 7 and 8, and what the general window operator keeps.
-#include <doctest/doctest.h>
-
 #include <tuple>
+
+#include <doctest/doctest.h>
 
 #include "operators/trigger_continuous.h"
 #include "operators/window_factories.h"
@@ -69,7 +69,8 @@ TEST_CASE("semantics rule 7: an element between two sessions makes them one, old
   CHECK(harness.take_values().empty());
 }
 
-TEST_CASE("semantics rule 7: lateness is judged on the merged window, which can rescue an element") {
+TEST_CASE(
+    "semantics rule 7: lateness is judged on the merged window, which can rescue an element") {
   OperatorHarness<Visit> harness(visits(10ms, Duration(0), 3));
   harness.add_side_output<Click>(3);
   REQUIRE(harness.open().is_ok());

@@ -1,12 +1,12 @@
 // Whole tasks connected by channels with credit, on one thread (operators/task.h).
 #include "operators/task.h"
 
-#include <doctest/doctest.h>
-
 #include <algorithm>
 #include <map>
 #include <stdexcept>
 #include <vector>
+
+#include <doctest/doctest.h>
 
 #include "operators/partitioner.h"
 #include "operators/sink_operator.h"
@@ -67,8 +67,7 @@ class RepeatOperator final : public OperatorWithOutput<Item> {
   Status open(OperatorContext& /*context*/) override { return Status::ok(); }
   Progress process(int /*input*/, StreamBatch& in, Cursor& cursor) override {
     for (;;) {
-      const uint32_t end =
-          cursor.mark < in.marks.size() ? in.marks[cursor.mark].row : in.rows();
+      const uint32_t end = cursor.mark < in.marks.size() ? in.marks[cursor.mark].row : in.rows();
       for (; cursor.row < end; ++cursor.row, done_ = 0) {
         const Item& item = batch_cast<Item>(*in.batch)[cursor.row];
         if (item.id == fail_at_) throw std::runtime_error("item 13 is unlucky");
@@ -148,10 +147,10 @@ TaskSpec source_task(int64_t count, int64_t copies, Partitioning partitioning, i
   TaskSpec spec;
   spec.limits = limits;
   spec.is_source = true;
-  spec.stages.push_back(stage("source", make_source_operator<Item>(
-                                            std::make_shared<CountingSource>(count),
-                                            WatermarkStrategy<Item>::monotonous().with_timestamp(
-                                                &Item::at))));
+  spec.stages.push_back(stage(
+      "source",
+      make_source_operator<Item>(std::make_shared<CountingSource>(count),
+                                 WatermarkStrategy<Item>::monotonous().with_timestamp(&Item::at))));
   spec.stages.push_back(
       stage("repeat", [copies] { return std::make_unique<RepeatOperator>(copies); }));
   spec.links.push_back({0, 0, 1});
@@ -293,7 +292,8 @@ TEST_CASE("a failing function stops the task with operator, subtask and text") {
   CHECK(world.task(0).status().message() == "operator repeat (1/2): item 13 is unlucky");
 }
 
-TEST_CASE("semantics rule 21: the barrier leaves behind the rows before it and ahead of those after") {
+TEST_CASE(
+    "semantics rule 21: the barrier leaves behind the rows before it and ahead of those after") {
   TaskWorld world(5);
   answer_with_one_split(world);
   TaskLimits limits;

@@ -76,8 +76,8 @@ TEST_CASE("semantics rule 9: count_window(n) purges, so every n elements give on
 }
 
 TEST_CASE("semantics rule 9: count_window(size, slide) fires early with fewer than size elements") {
-  OperatorHarness<int64_t> harness(evicted_sums(WindowSpec{GlobalWindows::create()},
-                                                CountTrigger::of(2), CountEvictor::of(4)));
+  OperatorHarness<int64_t> harness(
+      evicted_sums(WindowSpec{GlobalWindows::create()}, CountTrigger::of(2), CountEvictor::of(4)));
   REQUIRE(harness.open().is_ok());
   harness.push(readings({1, 2, 4, 8, 16, 32}));
   CHECK(harness.take_values() == Values{3, 15, 60});
@@ -93,8 +93,8 @@ TEST_CASE("semantics rule 9: a global window fires by its trigger alone") {
 }
 
 TEST_CASE("continuous event-time trigger: fires at every interval and at the end") {
-  OperatorHarness<int64_t> harness(sums(WindowSpec{TumblingEventTimeWindows::of(100ms)},
-                                        ContinuousEventTimeTrigger::of(30ms)));
+  OperatorHarness<int64_t> harness(
+      sums(WindowSpec{TumblingEventTimeWindows::of(100ms)}, ContinuousEventTimeTrigger::of(30ms)));
   REQUIRE(harness.open().is_ok());
   harness.push(readings({1}), {5});
   harness.watermark(29);
@@ -109,7 +109,8 @@ TEST_CASE("continuous event-time trigger: fires at every interval and at the end
   CHECK(harness.snapshot().keyed_entries() == 0);
 }
 
-TEST_CASE("processing-time windows: fire when the clock has passed their end, lateness is unknown") {
+TEST_CASE(
+    "processing-time windows: fire when the clock has passed their end, lateness is unknown") {
   OperatorHarness<int64_t> harness(
       sums(WindowSpec{TumblingProcessingTimeWindows::of(100ms)}, ProcessingTimeTrigger{}));
   harness.clock().set_ms(1050);
@@ -143,8 +144,8 @@ TEST_CASE("processing-time sessions: end when the clock has moved on by the gap"
 }
 
 TEST_CASE("continuous processing-time trigger: fires at multiples of the interval") {
-  OperatorHarness<int64_t> harness(sums(WindowSpec{GlobalWindows::create()},
-                                        ContinuousProcessingTimeTrigger::of(100ms)));
+  OperatorHarness<int64_t> harness(
+      sums(WindowSpec{GlobalWindows::create()}, ContinuousProcessingTimeTrigger::of(100ms)));
   harness.clock().set_ms(1010);
   REQUIRE(harness.open().is_ok());
   harness.push(readings({1}));
@@ -186,10 +187,10 @@ TEST_CASE("custom trigger: state per window, timers and purge are the author's")
   CHECK(harness.take_values() == Values{12});
 }
 
-TEST_CASE("semantics rule 8: evictors see the elements before or after the function, and drop them") {
+TEST_CASE(
+    "semantics rule 8: evictors see the elements before or after the function, and drop them") {
   const WindowSpec spec{GlobalWindows::create()};
-  OperatorHarness<int64_t> before(
-      evicted_sums(spec, CountTrigger::of(1), TimeEvictor::of(10ms)));
+  OperatorHarness<int64_t> before(evicted_sums(spec, CountTrigger::of(1), TimeEvictor::of(10ms)));
   OperatorHarness<int64_t> after(
       evicted_sums(spec, CountTrigger::of(1), TimeEvictor::of(10ms, Evict::kAfter)));
   for (auto* harness : {&before, &after}) {
@@ -204,9 +205,9 @@ TEST_CASE("delta evictor: drops what is too far from the last element") {
   const auto distance = [](const Reading& a, const Reading& last) {
     return std::abs(a.value - last.value);
   };
-  OperatorHarness<int64_t> harness(evicted_sums(WindowSpec{GlobalWindows::create()},
-                                                CountTrigger::of(3),
-                                                DeltaEvictor<decltype(distance)>::of(10, distance)));
+  OperatorHarness<int64_t> harness(
+      evicted_sums(WindowSpec{GlobalWindows::create()}, CountTrigger::of(3),
+                   DeltaEvictor<decltype(distance)>::of(10, distance)));
   REQUIRE(harness.open().is_ok());
   harness.push(readings({1, 95, 100}));
   CHECK(harness.take_values() == Values{195});

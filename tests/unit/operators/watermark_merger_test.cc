@@ -1,10 +1,10 @@
 // Watermarks of inputs and channels (operators/watermark_merger.h, operators/split_watermarks.h).
 #include "operators/watermark_merger.h"
 
-#include <doctest/doctest.h>
-
 #include <algorithm>
 #include <vector>
+
+#include <doctest/doctest.h>
 
 #include "core/random.h"
 #include "operators/split_watermarks.h"
@@ -16,8 +16,8 @@ TEST_CASE("semantics rule 12: the watermark is the minimum of the channels and o
   WatermarkMerger merger(2);
   CHECK_FALSE(merger.on_watermark(0, EventTime{10}).has_value());
   CHECK(merger.on_watermark(1, EventTime{5}) == EventTime{5});
-  CHECK_FALSE(merger.on_watermark(0, EventTime{7}).has_value());   // A regression is ignored.
-  CHECK_FALSE(merger.on_watermark(1, EventTime{5}).has_value());   // No strict increase.
+  CHECK_FALSE(merger.on_watermark(0, EventTime{7}).has_value());  // A regression is ignored.
+  CHECK_FALSE(merger.on_watermark(1, EventTime{5}).has_value());  // No strict increase.
   CHECK(merger.on_watermark(1, EventTime{20}) == EventTime{10});
 }
 

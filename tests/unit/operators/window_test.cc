@@ -1,8 +1,8 @@
 // Windows and assigners, and the pane operator: rules 1 to 6 and 10.
-#include <doctest/doctest.h>
-
 #include <stdexcept>
 #include <tuple>
+
+#include <doctest/doctest.h>
 
 #include "operators/pane_window_operator.h"
 #include "tests/support/operator_harness.h"
@@ -130,7 +130,8 @@ TEST_CASE("semantics rule 4: an element is late when its windows are cleaned up,
   CHECK(harness.metrics().counter("late").value() == 1);
 }
 
-TEST_CASE("semantics rule 4: an element behind the watermark still counts in windows not yet fired") {
+TEST_CASE(
+    "semantics rule 4: an element behind the watermark still counts in windows not yet fired") {
   for (const bool invertible : {false, true}) {
     const WindowSpec spec{SlidingEventTimeWindows::of(10ms, 5ms)};
     OperatorHarness<Total> harness(invertible ? totals<InvertibleSum>(spec) : totals(spec));
@@ -145,7 +146,8 @@ TEST_CASE("semantics rule 4: an element behind the watermark still counts in win
   }
 }
 
-TEST_CASE("semantics rule 4: cleanup time is clamped, so unlimited lateness keeps windows for ever") {
+TEST_CASE(
+    "semantics rule 4: cleanup time is clamped, so unlimited lateness keeps windows for ever") {
   OperatorHarness<Total> harness(
       totals(WindowSpec{TumblingEventTimeWindows::of(10ms), Duration(INT64_MAX)}));
   REQUIRE(harness.open().is_ok());
@@ -200,10 +202,8 @@ TEST_CASE("windows: arguments that make no sense are refused with a reason") {
   CHECK(text(TumblingEventTimeWindows::of(10ms, 10ms)).find("offset") != std::string::npos);
   CHECK(text(EventTimeSessionWindows::with_gap(0ms)).find("gap") != std::string::npos);
   CHECK(TumblingEventTimeWindows::of(24h, -8h).validate().is_ok());
-  CHECK(WindowSpec{TumblingEventTimeWindows::of(1h), Duration(-1)}
-            .validate()
-            .message()
-            .find("lateness") != std::string::npos);
+  CHECK(WindowSpec{TumblingEventTimeWindows::of(1h), Duration(-1)}.validate().message().find(
+            "lateness") != std::string::npos);
   OperatorHarness<Total> harness(totals(WindowSpec{TumblingEventTimeWindows::of(0ms)}));
   CHECK(harness.open().code() == StatusCode::kInvalidArgument);
 }
@@ -312,8 +312,8 @@ TEST_CASE("pane windows: texts of keys and accumulators outlive the batches they
   harness.watermark(kMaxTime.ms);
   std::vector<std::string> words;
   for (const Text& word : harness.take_values()) words.push_back(word.str());
-  CHECK(words == std::vector<std::string>{"abcdefghijklmnopqr", "abcdefghijklmnopqr",
-                                          "abcdefghijklmnopq"});
+  CHECK(words ==
+        std::vector<std::string>{"abcdefghijklmnopqr", "abcdefghijklmnopqr", "abcdefghijklmnopq"});
 }
 
 }  // namespace

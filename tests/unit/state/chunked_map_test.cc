@@ -1,10 +1,10 @@
 #include "state/api/chunked_map.h"
 
-#include <doctest/doctest.h>
-
 #include <map>
 #include <string>
 #include <vector>
+
+#include <doctest/doctest.h>
 
 #include "core/random.h"
 

@@ -2,8 +2,6 @@
 // table goes on, deltas, and restore at other key-group ranges.
 #include "state/api/keyed_rows.h"
 
-#include <doctest/doctest.h>
-
 #include <cmath>
 #include <limits>
 #include <map>
@@ -11,6 +9,8 @@
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <doctest/doctest.h>
 
 #include "core/random.h"
 #include "state/api/folding_state.h"
@@ -223,7 +223,8 @@ TEST_CASE("keyed rows: text keys own their bytes, also long ones") {
   for (uint64_t seed = 1; seed <= 3; ++seed) {
     const ArenaScope scope(arena.get());
     run_against_model<Text>(seed, [&](uint64_t n) {
-      return n % 2 == 0 ? Text("k" + std::to_string(n)) : Text("a key of length " + std::to_string(n));
+      return n % 2 == 0 ? Text("k" + std::to_string(n))
+                        : Text("a key of length " + std::to_string(n));
     });
   }
 }
@@ -341,7 +342,8 @@ TEST_CASE("keyed rows: rows are reused, so keys that come and go do not grow the
   CHECK(rows.bytes() < bytes_after_first_round * 2);
 }
 
-TEST_CASE("keyed rows: a clear error for a state that comes too late, twice, or unknown to restore") {
+TEST_CASE(
+    "keyed rows: a clear error for a state that comes too late, twice, or unknown to restore") {
   Table<int64_t> table;
   const auto late = ValueState<int64_t>::add_to(table.rows(), {"late"});
   CHECK(late.status().code() == StatusCode::kFailedPrecondition);
@@ -373,8 +375,8 @@ TEST_CASE("keyed rows: writing without a current key is refused") {
 
 TEST_CASE("keyed rows: memory beyond the limit is an error that names owner and option") {
   ManualClock clock;
-  KeyedRows<int64_t> rows(RowTable::Options{
-      .clock = &clock, .memory_bytes_max = 1 << 20, .owner = "window-op (2/4)"});
+  KeyedRows<int64_t> rows(
+      RowTable::Options{.clock = &clock, .memory_bytes_max = 1 << 20, .owner = "window-op (2/4)"});
   auto names = *ValueState<std::string>::add_to(rows, {"names"});
   rows.seal();
   CHECK(rows.check_memory().is_ok());

@@ -1,9 +1,9 @@
 // Time to live (semantics rule 39) and what else the handles promise.
-#include <doctest/doctest.h>
-
 #include <functional>
 #include <string>
 #include <vector>
+
+#include <doctest/doctest.h>
 
 #include "state/api/folding_state.h"
 #include "state/api/keyed_rows.h"

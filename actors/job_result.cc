@@ -30,7 +30,7 @@ std::string JobResult::to_line() const {
 
 std::string JobResult::to_json() const {
   char time[32];
-  std::snprintf(time, sizeof time, "%.3f", seconds);
+  std::snprintf(time, sizeof time, "%.6f", seconds);
   std::string json = "{\"job\":\"" + escape_quoted(job) + "\",\"status\":\"" +
                      job_status_name(status) + "\",\"records_in\":" + std::to_string(records_in) +
                      ",\"records_out\":" + std::to_string(records_out) +

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/clock.h"
 #include "core/sink.h"
 #include "core/source.h"
 #include "graph/logical_graph.h"
@@ -56,11 +57,17 @@ struct ToyRecord {
   std::atomic<int> open_parts{0};
   std::atomic<int> discards{0};
   std::atomic<int> commits{0};
-  std::atomic<int64_t> seen_sum{0};
+  /// Steady ns at which a part was first closed; 0 = none yet.
+  std::atomic<int64_t> first_close_ns{0};
   std::mutex mutex;
   std::multimap<int, int64_t> written;  // By sink subtask.
   std::vector<int64_t> committed;
 
+  void note_close() {
+    --open_parts;
+    int64_t none = 0;
+    first_close_ns.compare_exchange_strong(none, system_clock().steady_ns());
+  }
   void note_in_flight() {
     const int64_t now = emitted.load() - taken.load();
     int64_t seen = in_flight_max.load();
@@ -120,7 +127,7 @@ class Reader final : public SourceReader<int64_t> {
     return Status::ok();
   }
   void close() override {
-    if (std::exchange(opened_, false)) --record_->open_parts;
+    if (std::exchange(opened_, false)) record_->note_close();
   }
   Status add_split(const SourceSplit& split) override {
     next_.push_back(std::stoll(split.data));
@@ -205,7 +212,7 @@ class Writer final : public SinkWriter<int64_t> {
     return Status::ok();
   }
   void close() override {
-    if (std::exchange(opened_, false)) --record_->open_parts;
+    if (std::exchange(opened_, false)) record_->note_close();
     if (!options_.sink_close_throws.empty()) throw std::runtime_error(options_.sink_close_throws);
   }
   Result<WriteState> write(const TypedBatch<int64_t>& batch, uint32_t& row) override {

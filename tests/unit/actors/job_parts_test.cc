@@ -240,7 +240,7 @@ TEST_CASE("job result: one line, one JSON object, quotes escaped") {
         "flight_delays FINISHED: 20000 records in, 4321 out, 124 late, 0 dead letters, 0.21 s");
   CHECK(result.to_json() ==
         "{\"job\":\"flight_delays\",\"status\":\"FINISHED\",\"records_in\":20000,"
-        "\"records_out\":4321,\"late\":124,\"dead_letter\":0,\"seconds\":0.214,"
+        "\"records_out\":4321,\"late\":124,\"dead_letter\":0,\"seconds\":0.214000,"
         "\"restarts\":0,\"accumulators\":{\"a\\\"b\":3}}");
   result.status = JobStatus::kFailed;
   result.error = Status::user_function("operator map (1/2): \"x\"\nis bad");

@@ -22,6 +22,14 @@
 
 namespace sluice {
 
+// What can be seen of jobs, core/inspection.h.
+struct ActorInspection;
+struct JobInspection;
+struct JobSummary;
+struct LogLine;
+struct SteeringOutcome;
+struct TaskManagerInspection;
+
 enum class JobStatus { kFinished, kFailed, kCancelled };
 /// "FINISHED", "FAILED", "CANCELLED".
 const char* job_status_name(JobStatus status);
@@ -131,5 +139,61 @@ Result<JobResult> run_embedded(LogicalGraph graph, const JobSettings& settings);
 enum class PlanFormat { kText, kJson, kDot };
 Result<std::string> explain_plan(const LogicalGraph& graph, const JobSettings& settings,
                                  PlanFormat format);
+
+/// Where a cluster's JobManager listens, and how to prove who asks. Empty file names: no TLS.
+struct ClusterAddress {
+  std::string host = "127.0.0.1";
+  int port = 0;
+  std::string certificate;
+  std::string key;
+  std::string ca;
+};
+/// "HOST:PORT", "[IPV6]:PORT"; a port alone means 127.0.0.1.
+Result<ClusterAddress> parse_cluster_address(const std::string& text);
+
+/// Looks at and steers the jobs of a running cluster. Jobs are named by id, or by name when that is
+/// unambiguous. One caller at a time; every call ends after `timeout` at the latest, with
+/// kDeadlineExceeded, or kUnavailable when the JobManager is gone; the calls that wait for a
+/// snapshot or for the job's end take their own.
+class ClusterClient {
+ public:
+  virtual ~ClusterClient() = default;
+
+  /// All jobs the JobManager knows, ended ones included, newest first.
+  virtual Result<std::vector<JobSummary>> list() = 0;
+  /// One look at everything about a job. `with_details`: also what only the tasks know (channels,
+  /// splits); the answer then waits for them for a moment.
+  virtual Result<JobInspection> inspect(const std::string& job, bool with_details) = 0;
+  /// The actors of all processes.
+  virtual Result<std::vector<ActorInspection>> actors() = 0;
+  virtual Result<std::vector<TaskManagerInspection>> task_managers() = 0;
+  /// The newest lines of the log of a job, oldest first; `lines_max` at most.
+  virtual Result<std::vector<LogLine>> logs(const std::string& job, int lines_max) = 0;
+  /// The job's result once it has ended; kFailedPrecondition before.
+  virtual Result<JobResult> result(const std::string& job) = 0;
+
+  /// Waits until the job has ended. An error when it ends otherwise.
+  virtual Result<SteeringOutcome> cancel(const std::string& job, Duration timeout) = 0;
+  struct StopRequest {
+    bool drain = false;
+    /// Directory of the savepoint; empty: the job's own.
+    std::string target;
+  };
+  /// Stops with a savepoint and waits until the job has ended.
+  virtual Result<SteeringOutcome> stop(const std::string& job, const StopRequest& request,
+                                       Duration timeout) = 0;
+  /// A savepoint in `target`, or in the job's own directory when empty; the job runs on.
+  virtual Result<SteeringOutcome> savepoint(const std::string& job, const std::string& target,
+                                            Duration timeout) = 0;
+  /// A checkpoint outside the interval.
+  virtual Result<SteeringOutcome> checkpoint(const std::string& job, Duration timeout) = 0;
+  /// Stops with a checkpoint and starts again with another default parallelism, in one step.
+  virtual Result<SteeringOutcome> rescale(const std::string& job, int parallelism,
+                                          Duration timeout) = 0;
+};
+
+/// Connects to the JobManager at `address`; kUnavailable when nobody answers within `timeout`.
+Result<std::unique_ptr<ClusterClient>> connect_cluster(const ClusterAddress& address,
+                                                       Duration timeout);
 
 }  // namespace sluice

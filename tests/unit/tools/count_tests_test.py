@@ -3,7 +3,9 @@
 
 import json
 import sys
+import tempfile
 import unittest
+import urllib.parse
 
 sys.path.insert(0, "tools")
 import count_tests  # noqa: E402
@@ -36,6 +38,17 @@ class CountTest(unittest.TestCase):
     def test_a_failure_without_a_name_is_one_too(self):
         self.assertEqual(count_tests.count([summary("//a:x", "PASSED")], 1),
                          (1, 1, ["the build"]))
+
+    def test_what_a_passed_test_left_out_is_shown(self):
+        with tempfile.NamedTemporaryFile("w", suffix=" log") as log:
+            log.write("something\nskipped: no Kafka: no java\nskipped: no Kafka: no java\n")
+            log.flush()
+            event = json.dumps({
+                "id": {"testResult": {"label": "//a:x"}},
+                "testResult": {"testActionOutput": [
+                    {"name": "test.log", "uri": "file://" + urllib.parse.quote(log.name)}]}})
+            self.assertEqual(count_tests.skipped([event, "{"]),
+                             ["//a:x: skipped: no Kafka: no java"])
 
     def test_a_filtered_test_is_not_counted(self):
         events = [configured("//a:slow"), completed("//a:slow", True), summary("//a:x", "PASSED")]

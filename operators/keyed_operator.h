@@ -65,7 +65,7 @@ class KeyedOperator : public OperatorWithOutput<Out> {
     return Derived::kUsesTimers ? timers_.next_processing_timer() : Operator::kNoTimer;
   }
   Progress on_processing_time(int64_t now_ms) final {
-    if (!Derived::kUsesTimers || timers_.next_processing_timer() > now_ms) return Progress::kDone;
+    if (!Derived::kUsesTimers || timers_.next_processing_timer() >= now_ms) return Progress::kDone;
     const ArenaScope scope(&this->out_.arena());
     rows_->refresh_time();
     const bool done = timers_.fire_processing_timers(

@@ -1,6 +1,6 @@
 // Registration of keyed state through RuntimeContext; included by everything that runs functions
-// over keyed streams. Failures (a name used twice, registration after open, no keyed stream) end
-// the task with a Status that names the state.
+// over keyed streams. A name asked for twice with one type is one state. Failures (a name with two
+// types, registration after open, no keyed stream) end the task with a Status that names the state.
 #pragma once
 
 #include <string>

@@ -7,8 +7,8 @@
 //
 // Event timers with time ≤ watermark fire in time order; those registered by a callback for a time
 // ≤ watermark fire in the same advance. Processing timers for t fire when the clock has passed t,
-// i.e. at t + 1; after a restore overdue ones fire at once; at the end of input they do not fire
-// (rule 19).
+// i.e. from t + 1 on; after a restore overdue ones fire at once; at the end of input they do not
+// fire (rule 19).
 //
 // Invariant: for every row with timers of a domain there is a hint with the time in the cell's
 // hint, which is not later than its first timer.
@@ -56,10 +56,11 @@ class TimerService {
 
   /// No event timer is due before this time (there may be none at it); kMaxTime when there is none.
   EventTime next_event_timer() const { return {heap(TimerDomain::kEvent).next_time()}; }
-  /// Wall ms at which the next processing timer fires, Operator::kNoTimer when there is none.
+  /// Once the wall clock has passed this (in ms) a processing timer is due; Operator::kNoTimer when
+  /// there is none.
   int64_t next_processing_timer() const {
     const int64_t time = heap(TimerDomain::kProcessing).next_time();
-    return time == TimerHeap::kNoTime ? Operator::kNoTimer : time + 1;
+    return time == TimerHeap::kNoTime ? Operator::kNoTimer : time;
   }
 
   /// Fires event timers up to `watermark`: sets the current row and calls fire(EventTime,

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -21,6 +22,7 @@
 #include <caf/exit_reason.hpp>
 #include <caf/send.hpp>
 
+#include "actors/actor_directory.h"
 #include "core/time.h"
 
 /// A message that never leaves its process: moved by pointer, never encoded. At global scope.
@@ -29,10 +31,56 @@
 namespace sluice {
 
 using ActorHandle = caf::actor;
-using ActorBase = caf::event_based_actor;
 using ActorConfig = caf::actor_config;
 using Behavior = caf::behavior;
 using DownMessage = caf::down_msg;
+
+/// Configuration of an actor system whose actors can be inspected.
+struct ActorSystemConfig : caf::actor_system_config {
+  std::shared_ptr<ActorDirectory> directory;  // Null: nobody looks.
+};
+
+/// Base of every actor: publishes its numbers in the system's directory whenever it gets a thread.
+class ActorBase : public caf::event_based_actor {
+ public:
+  explicit ActorBase(ActorConfig& config) : caf::event_based_actor(config) {
+    const auto* settings = dynamic_cast<const ActorSystemConfig*>(&home_system().config());
+    if (settings == nullptr || !settings->directory) return;
+    directory_ = settings->directory;
+    gauge_ = directory_->add(static_cast<int64_t>(id()));
+  }
+
+  resume_result resume(caf::execution_unit* unit, size_t messages_max) override {
+    if (!gauge_) return caf::event_based_actor::resume(unit, messages_max);
+    // Who ends in this turn leaves gauge_ behind.
+    const std::shared_ptr<ActorGauge> gauge = gauge_;
+    const int64_t waiting = static_cast<int64_t>(mailbox().size());
+    gauge->mailbox.store(waiting, std::memory_order_relaxed);
+    gauge->turns.fetch_add(1, std::memory_order_relaxed);
+    gauge->active_ns.store(directory_->steady_ns(), std::memory_order_relaxed);
+    gauge->running.store(true, std::memory_order_relaxed);
+    const resume_result result = caf::event_based_actor::resume(unit, messages_max);
+    gauge->running.store(false, std::memory_order_relaxed);
+    if (result == awaiting_message) {
+      // Unless its next turn on another thread has come already.
+      int64_t published = waiting;
+      gauge->mailbox.compare_exchange_strong(published, 0, std::memory_order_relaxed);
+    }
+    return result;
+  }
+
+ protected:
+  /// What inspection shows: the job it belongs to (empty: the process) and its name.
+  void describe(std::string job, std::string label) {
+    if (gauge_) directory_->describe(*gauge_, name(), std::move(job), std::move(label));
+  }
+  /// Null when nobody looks.
+  std::shared_ptr<const ActorGauge> gauge() const { return gauge_; }
+
+ private:
+  std::shared_ptr<ActorDirectory> directory_;
+  std::shared_ptr<ActorGauge> gauge_;
+};
 
 /// Text of the exception in flight.
 inline std::string exception_text(const std::exception_ptr& pointer) {

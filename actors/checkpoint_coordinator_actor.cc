@@ -35,6 +35,7 @@ CheckpointCoordinatorActor::CheckpointCoordinatorActor(ActorConfig& config,
       protocol_(checkpoint_protocol_options(settings_->plan->options)) {}
 
 Behavior CheckpointCoordinatorActor::make_behavior() {
+  describe(settings_->plan->job_name, settings_->plan->job_name);
   const auto broken = [this](const std::string& text) {
     send(settings_->master,
          CheckpointingFailed{Status::internal("checkpoint coordinator: " + text), false});

@@ -22,6 +22,7 @@ EnumeratorActor::EnumeratorActor(ActorConfig& config, std::shared_ptr<Settings> 
       enumerator_(std::move(settings_->enumerator)) {}
 
 Behavior EnumeratorActor::make_behavior() {
+  describe(settings_->job, settings_->name);
   guard_handlers(this, [this](const std::string& text) { fail(Status::internal(text)); });
   on_actor_down(this, [this](const caf::actor_addr&) { quit(); });
   monitor(settings_->master);

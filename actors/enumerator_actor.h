@@ -21,6 +21,7 @@ class EnumeratorActor final : public ActorBase {
   struct Settings {
     NodeId node;
     std::string name;
+    std::string job;
     int parallelism = 1;
     std::unique_ptr<SplitEnumerator> enumerator;
     /// State of a checkpoint to start from.

@@ -10,6 +10,7 @@ JobManagerActor::JobManagerActor(ActorConfig& config, Settings settings)
     : ActorBase(config), settings_(settings) {}
 
 Behavior JobManagerActor::make_behavior() {
+  describe("", "");
   // on_exit() tells everyone who still waits.
   guard_handlers(this, [](const std::string&) {});
   on_actor_down(this, [this](const caf::actor_addr& address) { actor_down(address); });

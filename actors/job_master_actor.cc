@@ -23,6 +23,7 @@ JobMasterActor::JobMasterActor(ActorConfig& config, Settings settings)
 }
 
 Behavior JobMasterActor::make_behavior() {
+  describe(settings_.plan->job_name, settings_.plan->job_name);
   const auto broken = [this](const std::string& text) {
     apply({JobEventKind::kFailed, 0, Status::internal("JobMaster: " + text)});
   };
@@ -154,6 +155,7 @@ void JobMasterActor::open_enumerators() {
     auto settings = std::make_shared<EnumeratorActor::Settings>();
     settings->node = node->id;
     settings->name = node->name;
+    settings->job = settings_.plan->job_name;
     settings->parallelism = settings_.plan->graph.chained().vertex(place.vertex).parallelism;
     settings->enumerator = node->enumerator_factory();
     const ChainStage& stage = settings_.plan->graph.chained()

@@ -61,9 +61,15 @@ std::vector<MetricGroup*> JobMetrics::groups_of(TaskId task) {
   return groups;
 }
 
-void JobMetrics::attach(TaskId task, const TaskProgress* progress) {
+void JobMetrics::attach(TaskId task, const TaskProgress* progress, std::function<void()> wake,
+                        std::shared_ptr<const ActorGauge> gauge) {
   const std::lock_guard lock(mutex_);
-  tasks_[plan_->graph.index_of(task)].live = progress;
+  TaskNumbers& numbers = tasks_[plan_->graph.index_of(task)];
+  numbers.live = progress;
+  numbers.wake = std::move(wake);
+  numbers.gauge = std::move(gauge);
+  numbers.was_live = true;
+  numbers.finished = false;
 }
 
 void JobMetrics::detach(TaskId task, bool finished) {
@@ -71,6 +77,7 @@ void JobMetrics::detach(TaskId task, bool finished) {
   TaskNumbers& numbers = tasks_[plan_->graph.index_of(task)];
   numbers.last = numbers_of(numbers);
   numbers.live = nullptr;
+  numbers.wake = nullptr;
   numbers.finished = finished;
 }
 
@@ -98,6 +105,82 @@ VertexProgress JobMetrics::numbers_of(const TaskNumbers& task) const {
   numbers.state_bytes = live.state_bytes.load(std::memory_order_relaxed);
   numbers.watermark = EventTime{live.watermark_ms.load(std::memory_order_relaxed)};
   return numbers;
+}
+
+std::vector<TaskInspection> JobMetrics::inspect(const Clock& clock, bool details) const {
+  struct Asked {
+    std::shared_ptr<TaskDetailsCell> cell;
+    uint64_t answers = 0;
+  };
+  std::vector<Asked> asked(tasks_.size());
+  std::vector<TaskInspection> looks;
+  {
+    const std::lock_guard lock(mutex_);
+    for (size_t i = 0; i < tasks_.size(); ++i) {
+      looks.push_back(inspect_task(i, clock.steady_ns(), clock.wall_ms()));
+      if (!details || tasks_[i].live == nullptr) continue;
+      asked[i] = {tasks_[i].live->details, tasks_[i].live->details->ask()};
+      if (tasks_[i].wake) tasks_[i].wake();
+    }
+  }
+  const int64_t deadline_ns =
+      clock.steady_ns() + std::chrono::duration_cast<std::chrono::nanoseconds>(kAnswerWait).count();
+  for (size_t i = 0; i < asked.size(); ++i) {
+    if (!asked[i].cell) continue;
+    const int64_t left_ns = std::max<int64_t>(0, deadline_ns - clock.steady_ns());
+    looks[i].details = asked[i].cell->wait(asked[i].answers, Duration(left_ns / 1'000'000));
+    inspect_channels(i, looks[i].details);
+  }
+  return looks;
+}
+
+TaskInspection JobMetrics::inspect_task(size_t index, int64_t steady_now_ns,
+                                        int64_t wall_now_ms) const {
+  const ExecutionTask& task = plan_->graph.tasks()[index];
+  const TaskNumbers& numbers = tasks_[index];
+  const VertexProgress progress = numbers_of(numbers);
+  TaskInspection look;
+  look.vertex = task.id.vertex.value;
+  look.subtask = task.id.subtask;
+  look.name = plan_->graph.display_name(task.id);
+  look.rows_in = progress.rows_in;
+  look.rows_out = progress.rows_out;
+  look.bytes_out = progress.bytes_out;
+  look.watermark = progress.watermark.ms;
+  look.busy_ns = progress.busy_ns;
+  look.back_pressured_ns = progress.back_pressured_ns;
+  look.idle_ns = progress.idle_ns;
+  if (numbers.live == nullptr) {
+    look.state = numbers.finished ? "FINISHED" : numbers.was_live ? "ENDED" : "CREATED";
+    return look;
+  }
+  const TaskTimes times = times_of(*numbers.live, steady_now_ns);
+  look.state = times.activity == TaskActivity::kNone ? "OPEN" : "RUNNING";
+  look.activity = times.activity;
+  look.activity_since = wall_now_ms - (steady_now_ns - times.activity_since_ns) / 1'000'000;
+  look.busy_ns = times.busy_ns;
+  look.back_pressured_ns = times.back_pressured_ns;
+  look.idle_ns = times.idle_ns;
+  look.state_bytes = progress.state_bytes;
+  look.queued = numbers.live->queued_batches.load(std::memory_order_relaxed);
+  if (numbers.gauge) look.mailbox = numbers.gauge->mailbox.load(std::memory_order_relaxed);
+  return look;
+}
+
+// The task knows its channels by number, the plan knows who is at the other end.
+void JobMetrics::inspect_channels(size_t index, TaskDetails& details) const {
+  const ExecutionTask& task = plan_->graph.tasks()[index];
+  for (size_t i = 0; i < details.inputs.size() && i < task.inputs.size(); ++i) {
+    details.inputs[i].from_vertex = task.inputs[i].source.task.vertex.value;
+    details.inputs[i].from_subtask = task.inputs[i].source.task.subtask;
+  }
+  const std::vector<uint32_t> granted = initial_credits(*plan_, task.id);
+  for (size_t i = 0; i < details.outputs.size() && i < task.outputs.size(); ++i) {
+    OutputChannelLook& look = details.outputs[i];
+    look.to_vertex = task.outputs[i].task.vertex.value;
+    look.to_subtask = task.outputs[i].task.subtask;
+    look.in_flight = std::max<int64_t>(0, static_cast<int64_t>(granted[i]) - look.credit);
+  }
 }
 
 JobProgress JobMetrics::progress() const {

@@ -1,17 +1,21 @@
 // The numbers of one job in one process: metric groups of its operators and the progress of its
-// tasks. Written by tasks, read by the progress display, the summary and later the CLI.
+// tasks. Written by tasks, read by the progress display, the summary and whoever inspects the job.
 //
 // Any thread. A task attaches its TaskProgress while it lives and detaches it before it is
 // destroyed; its last values stay. Metric groups live as long as this object.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <vector>
 
+#include "actors/actor_directory.h"
 #include "actors/cluster_client.h"
 #include "actors/job_plan.h"
+#include "core/clock.h"
+#include "core/inspection.h"
 #include "core/metrics.h"
 #include "operators/task.h"
 
@@ -23,7 +27,9 @@ class JobMetrics {
 
   /// One group per stage of the task, in order.
   std::vector<MetricGroup*> groups_of(TaskId task);
-  void attach(TaskId task, const TaskProgress* progress);
+  /// `wake` gives the task a turn soon; any thread.
+  void attach(TaskId task, const TaskProgress* progress, std::function<void()> wake = nullptr,
+              std::shared_ptr<const ActorGauge> gauge = nullptr);
   void detach(TaskId task, bool finished);
   /// A record that could not be read and for which the job has no output of its own: the first ones
   /// are kept for the log.
@@ -31,21 +37,30 @@ class JobMetrics {
 
   /// Numbers now; job and seconds are the caller's.
   JobProgress progress() const;
+  /// All tasks of this process, by task index; with `details` each task is asked and given
+  /// kAnswerWait to answer. Node names are the caller's.
+  std::vector<TaskInspection> inspect(const Clock& clock, bool details) const;
   /// Fills in records_in, records_out, late, dead_letter and the accumulators.
   void summarize(JobResult& result) const;
   /// "place: reason" of the first bad records.
   std::vector<std::string> dead_letters() const;
 
   static constexpr size_t kDeadLettersKept = 3;
+  static constexpr Duration kAnswerWait{200};
 
  private:
   struct TaskNumbers {
     std::vector<std::unique_ptr<MetricGroup>> groups;
     const TaskProgress* live = nullptr;
+    std::function<void()> wake;
+    std::shared_ptr<const ActorGauge> gauge;
+    bool was_live = false;
     VertexProgress last;
     bool finished = false;
   };
   VertexProgress numbers_of(const TaskNumbers& task) const;
+  TaskInspection inspect_task(size_t index, int64_t steady_now_ns, int64_t wall_now_ms) const;
+  void inspect_channels(size_t index, TaskDetails& details) const;
   int64_t sum_records_out() const;
 
   std::shared_ptr<const JobPlan> plan_;

@@ -41,6 +41,7 @@ Behavior TaskActor::make_behavior() {
   guard_handlers(this, [this](const std::string& text) {
     fail(Status::internal(display_name_ + ": " + text));
   });
+  describe(settings_->spec.info.job_name, display_name_);
   // Nobody would ever tell it to end.
   on_actor_down(this, [this](const caf::actor_addr&) { cancel(); });
   monitor(master_);
@@ -76,7 +77,10 @@ Behavior TaskActor::make_behavior() {
         schedule_run();
       },
       [this](OpenTask& message) { open(message.peers); },
-      [this](StartTask) { schedule_run(); },
+      [this](StartTask) {
+        started_ = true;
+        schedule_run();
+      },
       [this](StopSource stop) {
         if (phase_ != Phase::kOpen) return;
         task_->stop(stop.with_max_watermark);
@@ -165,7 +169,8 @@ Status TaskActor::open_task() {
   task_ = std::make_unique<Task>(std::move(settings_->spec), std::move(settings_->services),
                                  static_cast<TaskLink&>(*this));
   phase_ = Phase::kOpen;
-  settings_->metrics->attach(id_, &task_->progress());
+  settings_->metrics->attach(
+      id_, &task_->progress(), [waker = waker_] { waker->wake(); }, gauge());
   return unreadable.is_ok() ? task_->open() : unreadable;
 }
 
@@ -187,7 +192,7 @@ void TaskActor::step() {
 }
 
 void TaskActor::schedule_run() {
-  if (run_in_flight_ || phase_ != Phase::kOpen) return;
+  if (run_in_flight_ || !started_ || phase_ != Phase::kOpen) return;
   run_in_flight_ = true;
   ActorBase::send(this, Run{});
 }

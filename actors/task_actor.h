@@ -83,6 +83,7 @@ class TaskActor final : public ActorBase, private TaskLink {
   std::shared_ptr<const TaskPeers> peers_;
   Phase phase_ = Phase::kCreated;
   std::unique_ptr<TaskSnapshots> snapshots_;  // With checkpoints.
+  bool started_ = false;  // What wakes it earlier waits: its peers may not be open yet.
   bool end_reported_ = false;
   bool run_in_flight_ = false;
   int64_t timer_armed_ms_;

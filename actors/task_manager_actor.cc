@@ -30,6 +30,7 @@ TaskManagerActor::TaskManagerActor(ActorConfig& config, Settings settings)
     : ActorBase(config), settings_(std::move(settings)) {}
 
 Behavior TaskManagerActor::make_behavior() {
+  describe("", "");
   // A TaskManager that cannot go on ends; its JobManager watches it.
   guard_handlers(this, [](const std::string&) {});
   send(settings_.job_manager,

@@ -23,6 +23,28 @@ EventTime InputGate::channel_watermark(int index) const {
   return mergers_[static_cast<size_t>(channel.input)].channel_watermark(channel.index_in_input);
 }
 
+void InputGate::look(std::vector<InputChannelLook>& looks) const {
+  looks.resize(channels_.size());
+  for (size_t i = 0; i < channels_.size(); ++i) {
+    const Channel& channel = channels_[i];
+    const WatermarkMerger& merger = mergers_[static_cast<size_t>(channel.input)];
+    InputChannelLook& look = looks[i];
+    look.input = channel.input;
+    look.queued = static_cast<int64_t>(channel.queue.size());
+    look.watermark = merger.channel_watermark(channel.index_in_input).ms;
+    look.blocked = aligner_.is_blocked(static_cast<int>(i));
+    if (channel.ended) {
+      look.state = TimeState::kFinished;
+    } else if (merger.is_channel_idle(channel.index_in_input)) {
+      look.state = TimeState::kIdle;
+    } else if (!merger.is_channel_aligned(channel.index_in_input)) {
+      look.state = TimeState::kUnaligned;
+    } else {
+      look.state = look.watermark == kMinTime.ms ? TimeState::kNoData : TimeState::kActive;
+    }
+  }
+}
+
 void InputGate::receive(int index, StreamElement element) {
   Channel& channel = channels_[static_cast<size_t>(index)];
   SLUICE_CHECK_MSG(!channel.ended, "an element came after the end of its channel");

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/element.h"
+#include "core/inspection.h"
 #include "operators/barrier_aligner.h"
 #include "operators/task_spec.h"
 #include "operators/watermark_merger.h"
@@ -48,6 +49,8 @@ class InputGate {
   size_t queued() const { return queued_; }
   const BarrierAligner& aligner() const { return aligner_; }
   EventTime channel_watermark(int channel) const;
+  /// For inspection: everything but the peer and `since`.
+  void look(std::vector<InputChannelLook>& channels) const;
 
  private:
   struct Channel {

@@ -84,6 +84,7 @@ void OutputEdge::mark_others(int except, EventTime watermark) {
 void OutputEdge::send_batch(int index, StreamBatch batch) {
   Channel& channel = channels_[static_cast<size_t>(index)];
   --channel.credit;
+  if (!batch.marks.empty()) channel.sent_watermark = batch.marks.back().watermark;
   const uint32_t rows = batch.rows();
   progress_.rows_out.fetch_add(rows, std::memory_order_relaxed);
   if (batch.batch) {

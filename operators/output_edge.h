@@ -42,6 +42,9 @@ class OutputEdge {
   /// Steady ns at which the oldest gathered row must leave, or max.
   int64_t flush_deadline_ns() const;
   int32_t credit(int channel) const { return channels_[static_cast<size_t>(channel)].credit; }
+  EventTime sent_watermark(int channel) const {
+    return channels_[static_cast<size_t>(channel)].sent_watermark;
+  }
   int channel_count() const { return static_cast<int>(channels_.size()); }
 
  private:
@@ -52,6 +55,7 @@ class OutputEdge {
     BatchPtr spare;
     int64_t gathered_since_ns = 0;  // 0 = nothing gathered.
     int64_t marker_ns = 0;          // A latency marker that waits for the next batch; 0 = none.
+    EventTime sent_watermark = kMinTime;
   };
   bool push_rows(StreamBatch& in, Cursor& cursor);
   bool push_whole(StreamBatch& in, Cursor& cursor);

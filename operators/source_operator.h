@@ -6,11 +6,13 @@
 // gets a split holds event time back; once told "none at present" it is idle.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "core/inspection.h"
 #include "core/source.h"
 #include "operators/split_watermarks.h"
 #include "operators/watermark_strategy.h"
@@ -42,6 +44,8 @@ class SourceOperatorBase : public Operator {
   virtual bool is_idle() const = 0;
   virtual void set_watermark_limit(EventTime limit) = 0;
   virtual EventTime alignment_watermark() const = 0;
+  /// For inspection: the splits being read, without `since` and `last_record`.
+  virtual void look(TaskDetails& details) const = 0;
 
   Progress process(int /*input*/, StreamBatch& /*in*/, Cursor& /*cursor*/) override {
     SLUICE_CHECK_MSG(false, "a source has no input");
@@ -112,6 +116,8 @@ class SourceOperator final : public SourceOperatorBase {
     return idle_ || finished_ ? kMaxTime : splits_.watermark();
   }
 
+  void look(TaskDetails& details) const override;
+
   Result<std::unique_ptr<FrozenState>> snapshot(CheckpointId checkpoint) override;
   Status checkpoint_complete(CheckpointId checkpoint) override {
     return reader_->checkpoint_complete(checkpoint);
@@ -127,7 +133,9 @@ class SourceOperator final : public SourceOperatorBase {
 
  private:
   struct SplitState {
+    std::string id;
     std::unique_ptr<SplitTimeline<T>> timeline;
+    int64_t records = 0;
     int64_t quiet_ms = 0;  // Time without records while the subtask could have read.
   };
   void emit(Ref<TypedBatch<T>> batch, const PollResult& result);
@@ -187,7 +195,7 @@ void SourceOperator<T>::add_splits(const std::vector<SourceSplit>& splits, bool 
       return;
     }
     splits_.add_split();
-    split_states_.push_back({strategy_.make_timeline(), 0});
+    split_states_.push_back({split.id, strategy_.make_timeline()});
   }
   // Told that there is nothing at present: event time of the others need not wait for this subtask.
   idle_ = splits.empty() && !no_more && !splits_.any_live();
@@ -238,6 +246,7 @@ void SourceOperator<T>::emit(Ref<TypedBatch<T>> batch, const PollResult& result)
   records_->add(batch->rows());
   SplitState& split = split_states_[static_cast<size_t>(result.split)];
   split.quiet_ms = 0;
+  split.records += batch->rows();
   if (splits_.is_idle(result.split)) raise(splits_.on_idle(result.split, false));
   idle_ = false;
   StreamBatch out;
@@ -290,6 +299,31 @@ void SourceOperator<T>::set_watermark_limit(EventTime limit) {
   if (paused == paused_) return;
   paused_ = std::move(paused);
   reader_->pause_splits(paused_);
+}
+
+template <class T>
+void SourceOperator<T>::look(TaskDetails& details) const {
+  details.splits.clear();
+  details.splits_finished = 0;
+  for (int i = 0; i < splits_.count(); ++i) {
+    if (splits_.is_finished(i)) {
+      ++details.splits_finished;
+      continue;
+    }
+    const SplitState& state = split_states_[static_cast<size_t>(i)];
+    SplitLook& look = details.splits.emplace_back();
+    look.id = state.id;
+    look.watermark = splits_.split_watermark(i).ms;
+    look.records = state.records;
+    if (splits_.is_idle(i)) {
+      look.state = TimeState::kIdle;
+    } else if (std::find(paused_.begin(), paused_.end(), i) != paused_.end()) {
+      look.state = TimeState::kPaused;
+    } else {
+      look.state = look.watermark == kMinTime.ms ? TimeState::kNoData : TimeState::kActive;
+    }
+  }
+  details.waits_for_split = details.splits.empty() && !idle_ && !finished_;
 }
 
 template <class T>

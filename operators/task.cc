@@ -8,6 +8,7 @@
 #include "operators/operator_chain.h"
 #include "operators/output_edge.h"
 #include "operators/source_operator.h"
+#include "operators/task_watch.h"
 
 namespace sluice {
 
@@ -35,7 +36,8 @@ class Task::Impl {
         services_(std::move(services)),
         link_(link),
         gate_(spec_.input_channels, spec_.input_count),
-        chain_(spec_, edges_) {
+        chain_(spec_, edges_),
+        watch_(gate_, edges_, *services_.clock, *progress_.details) {
     const size_t batch_bytes = batch_bytes_for(spec_.limits, spec_.output_channel_count());
     for (const OutputEdgeSpec& edge : spec_.edges) {
       edges_.push_back(std::make_unique<OutputEdge>(
@@ -47,6 +49,7 @@ class Task::Impl {
     const size_t batch_bytes = batch_bytes_for(spec_.limits, spec_.output_channel_count());
     SLUICE_RETURN_IF_ERROR(chain_.open(services_, batch_bytes));
     if (spec_.is_source) source_ = static_cast<SourceOperatorBase*>(&chain_.head());
+    watch_.open(source_);
     last_run_end_ns_ = services_.clock->steady_ns();
     next_marker_ns_ = last_run_end_ns_;
     return Status::ok();
@@ -110,7 +113,7 @@ class Task::Impl {
 
  private:
   // What stopped the last run.
-  enum class Wait { kInput, kCredit };
+  enum class Wait { kInput, kCredit, kTurn };
   enum class Step {
     kWorked,   // Go on.
     kNothing,  // No input at hand.
@@ -142,7 +145,8 @@ class Task::Impl {
   void fail(const Status& status) {
     if (status_.is_ok()) status_ = status;
   }
-  void account(int64_t start_ns, int64_t end_ns, Wait wait);
+  void account_start(int64_t now_ns);
+  void account_end(int64_t start_ns, int64_t now_ns);
 
   const TaskSpec spec_;
   const TaskServices services_;
@@ -151,6 +155,7 @@ class Task::Impl {
   std::vector<std::unique_ptr<OutputEdge>> edges_;
   InputGate gate_;
   OperatorChain chain_;
+  TaskWatch watch_;
   SourceOperatorBase* source_ = nullptr;
 
   Status status_;
@@ -173,7 +178,7 @@ class Task::Impl {
 
 RunState Task::Impl::run(int64_t budget_ns) {
   const int64_t start = services_.clock->steady_ns();
-  account(last_run_end_ns_, start, last_wait_);
+  account_start(start);
   source_waits_ = false;
   RunState result = RunState::kWaiting;
   int64_t now = start;
@@ -208,23 +213,44 @@ RunState Task::Impl::run(int64_t budget_ns) {
     }
     if (now - start >= budget_ns) {
       result = RunState::kMore;
+      last_wait_ = Wait::kTurn;
       break;
     }
   }
-  progress_.busy_ns.fetch_add(now - start, std::memory_order_relaxed);
+  account_end(start, now);
   progress_.watermark_ms.store(
       source_ != nullptr ? source_->alignment_watermark().ms : gate_.watermark().ms,
       std::memory_order_relaxed);
   progress_.state_bytes.store(static_cast<int64_t>(chain_.state_bytes()),
                               std::memory_order_relaxed);
   progress_.queued_batches.store(static_cast<int64_t>(gate_.queued()), std::memory_order_relaxed);
-  last_run_end_ns_ = now;
   return result;
 }
 
-void Task::Impl::account(int64_t start_ns, int64_t end_ns, Wait wait) {
-  auto& counter = wait == Wait::kCredit ? progress_.back_pressured_ns : progress_.idle_ns;
-  counter.fetch_add(std::max<int64_t>(0, end_ns - start_ns), std::memory_order_relaxed);
+// The time between two runs belongs to what the task waited for. A task that waits for its turn
+// on a thread is busy: it would work if it could.
+void Task::Impl::account_start(int64_t now_ns) {
+  if (watch_.is_due(now_ns)) watch_.look(now_ns, last_run_end_ns_);
+  auto& counter = last_wait_ == Wait::kCredit  ? progress_.back_pressured_ns
+                  : last_wait_ == Wait::kInput ? progress_.idle_ns
+                                               : progress_.busy_ns;
+  progress_.turn.fetch_add(1, std::memory_order_acq_rel);
+  counter.fetch_add(std::max<int64_t>(0, now_ns - last_run_end_ns_), std::memory_order_relaxed);
+  progress_.activity.store(TaskActivity::kBusy, std::memory_order_relaxed);
+  progress_.activity_since_ns.store(now_ns, std::memory_order_relaxed);
+  progress_.turn.fetch_add(1, std::memory_order_release);
+}
+
+void Task::Impl::account_end(int64_t start_ns, int64_t now_ns) {
+  progress_.turn.fetch_add(1, std::memory_order_acq_rel);
+  progress_.busy_ns.fetch_add(now_ns - start_ns, std::memory_order_relaxed);
+  progress_.activity.store(last_wait_ == Wait::kCredit  ? TaskActivity::kBackPressured
+                           : last_wait_ == Wait::kInput ? TaskActivity::kIdle
+                                                        : TaskActivity::kBusy,
+                           std::memory_order_relaxed);
+  progress_.activity_since_ns.store(now_ns, std::memory_order_relaxed);
+  progress_.turn.fetch_add(1, std::memory_order_release);
+  last_run_end_ns_ = now_ns;
 }
 
 Task::Impl::Step Task::Impl::drain() {
@@ -435,6 +461,38 @@ int64_t Task::Impl::next_wakeup_ms() const {
     next = std::min(next, services_.clock->wall_ms() + in_ns / 1'000'000 + 1);
   }
   return next;
+}
+
+TaskTimes times_of(const TaskProgress& progress, int64_t steady_now_ns) {
+  TaskTimes times;
+  uint32_t before = 0;
+  // A turn is microseconds long, so the second try sees a quiet moment; what a third one would
+  // mend is off by one turn.
+  for (int tries = 0; tries < 3; ++tries) {
+    before = progress.turn.load(std::memory_order_acquire);
+    times.busy_ns = progress.busy_ns.load(std::memory_order_relaxed);
+    times.back_pressured_ns = progress.back_pressured_ns.load(std::memory_order_relaxed);
+    times.idle_ns = progress.idle_ns.load(std::memory_order_relaxed);
+    times.activity = progress.activity.load(std::memory_order_relaxed);
+    times.activity_since_ns = progress.activity_since_ns.load(std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_acquire);
+    if (before % 2 == 0 && progress.turn.load(std::memory_order_relaxed) == before) break;
+  }
+  const int64_t open_ns = std::max<int64_t>(0, steady_now_ns - times.activity_since_ns);
+  switch (times.activity) {
+    case TaskActivity::kNone:
+      break;
+    case TaskActivity::kBusy:
+      times.busy_ns += open_ns;
+      break;
+    case TaskActivity::kBackPressured:
+      times.back_pressured_ns += open_ns;
+      break;
+    case TaskActivity::kIdle:
+      times.idle_ns += open_ns;
+      break;
+  }
+  return times;
 }
 
 // ---- Task ---------------------------------------------------------------------------------------

@@ -15,9 +15,11 @@
 #include <vector>
 
 #include "core/element.h"
+#include "core/inspection.h"
 #include "core/operator.h"
 #include "core/source.h"
 #include "core/status.h"
+#include "operators/task_details_cell.h"
 #include "operators/task_spec.h"
 
 namespace sluice {
@@ -62,7 +64,24 @@ struct TaskProgress {
   std::atomic<int64_t> idle_ns{0};
   std::atomic<int64_t> state_bytes{0};
   std::atomic<int64_t> queued_batches{0};
+  /// What the task is doing and since when (steady ns); the time since then is in no counter yet.
+  std::atomic<TaskActivity> activity{TaskActivity::kNone};
+  std::atomic<int64_t> activity_since_ns{0};
+  /// Odd while times and activity are being changed.
+  std::atomic<uint32_t> turn{0};
+  /// Outlives the task.
+  const std::shared_ptr<TaskDetailsCell> details = std::make_shared<TaskDetailsCell>();
 };
+
+/// Where the time of a task went, up to now.
+struct TaskTimes {
+  int64_t busy_ns = 0;
+  int64_t back_pressured_ns = 0;
+  int64_t idle_ns = 0;
+  TaskActivity activity = TaskActivity::kNone;
+  int64_t activity_since_ns = 0;
+};
+TaskTimes times_of(const TaskProgress& progress, int64_t steady_now_ns);
 
 /// What a task needs from its surroundings; outlives the task.
 struct TaskServices {

@@ -33,6 +33,10 @@ class WatermarkMerger {
     return channels_[static_cast<size_t>(channel)].watermark;
   }
   bool is_channel_idle(int channel) const { return channels_[static_cast<size_t>(channel)].idle; }
+  /// False from idleness until it has caught up.
+  bool is_channel_aligned(int channel) const {
+    return channels_[static_cast<size_t>(channel)].aligned;
+  }
 
  private:
   struct Channel {

@@ -227,6 +227,63 @@ TEST_CASE("job metrics: live and last numbers, accumulators, main sinks only") {
   CHECK(metrics.dead_letters() == std::vector<std::string>(3, "file:1: bad"));
 }
 
+TEST_CASE("job metrics: inspection names channels, and does not wait for a task that is stuck") {
+  ToyOptions toy;
+  const auto plan = toy_plan(toy);
+  JobMetrics metrics(plan);
+  ManualClock clock(5000);
+  const TaskId source{VertexId{0}, 1};
+  TaskProgress progress;
+  int woken = 0;
+  metrics.attach(source, &progress, [&] {
+    ++woken;
+    // The task answers in its next turn; this one is quick.
+    TaskDetails details;
+    details.looked = 1;
+    details.outputs.resize(2);
+    details.outputs[1].credit = 3;
+    progress.details->answer(std::move(details));
+  });
+  TaskProgress stuck;
+  metrics.attach({VertexId{1}, 0}, &stuck, [&] { ++woken; });
+  auto looks = metrics.inspect(clock, true);
+  REQUIRE(looks.size() == 4);
+  CHECK(woken == 2);
+  CHECK(looks[1].name == "numbers -> add (2/2)");
+  CHECK(looks[1].state == "OPEN");
+  REQUIRE(looks[1].details.outputs.size() == 2);
+  CHECK(looks[1].details.outputs[1].to_vertex == 1);
+  CHECK(looks[1].details.outputs[1].to_subtask == 1);
+  const int64_t granted = initial_credits(*plan, source)[1];
+  CHECK(looks[1].details.outputs[1].in_flight == granted - 3);
+  CHECK(looks[2].details.looked == 0);
+  CHECK(looks[0].state == "CREATED");
+  metrics.detach(source, true);
+  looks = metrics.inspect(clock, false);
+  CHECK(woken == 2);
+  CHECK(looks[1].state == "FINISHED");
+}
+
+TEST_CASE("actor directory: living actors only, in order of their ids") {
+  ManualClock clock(1000);
+  ActorDirectory directory(clock);
+  auto one = directory.add(7);
+  auto two = directory.add(3);
+  directory.describe(*one, "task", "job", "map (1/2)");
+  one->mailbox = 5;
+  one->active_ns = clock.steady_ns();
+  clock.advance(Duration(200));
+  auto looks = directory.actors();
+  REQUIRE(looks.size() == 2);
+  CHECK(looks[0].id == 3);
+  CHECK(looks[1].kind == "task");
+  CHECK(looks[1].label == "map (1/2)");
+  CHECK(looks[1].mailbox == 5);
+  CHECK(looks[1].active == 1000);
+  two.reset();
+  CHECK(directory.actors().size() == 1);
+}
+
 TEST_CASE("job result: one line, one JSON object, quotes escaped") {
   JobResult result;
   result.job = "flight_delays";

@@ -59,7 +59,7 @@ inline constexpr bool kIsKey = StableHashable<T>;
 #define SLUICE_REQUIRE_KEY(Type)                                                                  \
   static_assert(::sluice::kIsKey<Type>,                                                           \
                 "Sluice: this key cannot be hashed. A key is an integer, bool, enum, EventTime, " \
-                "Duration, Text, std::string or Bytes, or a tuple, optional, vector or "          \
+                "Duration, Decimal, Text, std::string or Bytes, or a tuple, optional, vector or " \
                 "SLUICE_RECORD of them, and is comparable with ==.")
 
 /// `Base` in parentheses, because its template arguments have commas.

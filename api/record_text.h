@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "core/codec.h"
+#include "core/decimal.h"
 #include "core/record.h"
 #include "core/time.h"
 
@@ -49,6 +50,8 @@ void append_record_text(const T& value, std::string& out) {
     out += std::string_view(value);
   } else if constexpr (std::is_same_v<T, Bytes>) {
     detail::append_bytes_text(value.data, out);
+  } else if constexpr (std::is_same_v<T, Decimal>) {
+    out += value.to_text();
   } else if constexpr (std::is_same_v<T, EventTime>) {
     append_iso8601(value, out);
   } else if constexpr (std::is_same_v<T, Duration>) {

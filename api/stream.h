@@ -14,6 +14,7 @@
 #include "api/joined_streams.h"
 #include "api/keyed_stream.h"
 #include "api/windowed_stream.h"
+#include "core/decimal.h"
 #include "core/record.h"
 #include "operators/generator.h"
 #include "operators/output_tag.h"

@@ -5,7 +5,7 @@
 //
 // The macro stands in the struct's namespace and gives the type a codec, CSV and JSON forms, a
 // stable hash and a schema (all built on Boost.Describe). Field order on the wire is the order in
-// the macro. Allowed field types: bool, int8..64, uint8..64, float, double, enum, Text,
+// the macro. Allowed field types: bool, int8..64, uint8..64, float, double, Decimal, enum, Text,
 // std::string, Bytes, EventTime, Duration, std::optional, std::vector, std::map, std::pair,
 // std::tuple, std::array and nested records.
 #pragma once

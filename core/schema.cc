@@ -16,7 +16,7 @@ struct PlainName {
   SchemaKind kind;
   size_t size;
 };
-constexpr std::array<PlainName, 15> kPlainNames = {{
+constexpr std::array<PlainName, 16> kPlainNames = {{
     {"bool", SchemaKind::kBool, 0},
     {"i8", SchemaKind::kSigned, 1},
     {"i16", SchemaKind::kSigned, 2},
@@ -28,6 +28,7 @@ constexpr std::array<PlainName, 15> kPlainNames = {{
     {"u64", SchemaKind::kUnsigned, 8},
     {"f32", SchemaKind::kFloat, 4},
     {"f64", SchemaKind::kFloat, 8},
+    {"decimal", SchemaKind::kDecimal, 0},
     {"time", SchemaKind::kTime, 0},
     {"duration", SchemaKind::kDuration, 0},
     {"text", SchemaKind::kText, 0},
@@ -312,6 +313,9 @@ void skip_value(ByteReader& reader, const TypeSchema& schema) {
     case SchemaKind::kUnsigned:
     case SchemaKind::kFloat:
       (void)reader.bytes(schema.size);
+      return;
+    case SchemaKind::kDecimal:
+      (void)reader.bytes(Codec<Decimal>::kBytes);
       return;
     case SchemaKind::kTime:
     case SchemaKind::kDuration:

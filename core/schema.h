@@ -2,8 +2,8 @@
 //
 //   Flight{scheduled:time,delay_min:i32,origin:text,tags:[text],address:Address{zip:text}?}
 //
-// Grammar: bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 time duration text bytes; enum(i32); T? for
-// optional; [T] for vector; [T*4] for array; {K:V} for map; (A,B) for pair and tuple;
+// Grammar: bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 decimal time duration text bytes; enum(i32);
+// T? for optional; [T] for vector; [T*4] for array; {K:V} for map; (A,B) for pair and tuple;
 // Name{field:T,...} for a record; opaque(name) for a type with a codec of its own, which gives its
 // name by `static std::string Codec<T>::schema_name()`.
 //
@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "core/codec.h"
+#include "core/decimal.h"
 #include "core/status.h"
 
 namespace sluice {
@@ -28,6 +29,7 @@ enum class SchemaKind {
   kSigned,    // `size` bytes.
   kUnsigned,  // `size` bytes.
   kFloat,     // `size` bytes.
+  kDecimal,
   kTime,
   kDuration,  // `name` is empty for milliseconds, else "num/den" of a second.
   kText,
@@ -131,6 +133,8 @@ TypeSchema schema_of() {
                         sizeof(T));
   } else if constexpr (std::is_enum_v<T>) {
     return nested_schema(SchemaKind::kEnum, {schema_of<std::underlying_type_t<T>>()});
+  } else if constexpr (std::is_same_v<T, Decimal>) {
+    return plain_schema(SchemaKind::kDecimal);
   } else if constexpr (std::is_same_v<T, EventTime>) {
     return plain_schema(SchemaKind::kTime);
   } else if constexpr (detail::kIsDuration<T>) {

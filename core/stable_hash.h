@@ -3,12 +3,14 @@
 //
 // Integers, enums and times are mixed with splitmix64 (widened to 64 bits, so an int32 key that
 // becomes int64 keeps its group); text and bytes use XXH3-64; composites combine their parts in
-// order. -0.0 hashes as 0.0 and every NaN alike.
+// order. -0.0 hashes as 0.0 and every NaN alike. A type of its own may be a key with a member
+// `uint64_t stable_hash() const`, equal for values that are equal by == and have equal bytes.
 #pragma once
 
 #define XXH_INLINE_ALL
 #include <bit>
 #include <cmath>
+#include <concepts>
 #include <limits>
 
 #include <xxhash.h>
@@ -28,8 +30,15 @@ constexpr uint64_t combine_hashes(uint64_t seed, uint64_t next) {
 namespace detail {
 
 template <class T>
+concept HashesItself = requires(const T& value) {
+  { value.stable_hash() } -> std::same_as<uint64_t>;
+};
+
+template <class T>
 constexpr bool is_hashable() {
-  if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T> || std::is_same_v<T, EventTime> ||
+  if constexpr (HashesItself<T>) {
+    return true;
+  } else if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T> || std::is_same_v<T, EventTime> ||
                 std::is_same_v<T, Text> || std::is_same_v<T, std::string> ||
                 std::is_same_v<T, Bytes> || std::is_same_v<T, Duration>) {
     return true;
@@ -61,7 +70,9 @@ uint64_t stable_hash(const T& value) {
   static_assert(detail::is_hashable<T>(),
                 "this type cannot be a key: use integers, enums, EventTime, Text, std::string, "
                 "Bytes, or tuples, optionals, vectors and SLUICE_RECORDs of them");
-  if constexpr (std::is_floating_point_v<T>) {
+  if constexpr (detail::HashesItself<T>) {
+    return value.stable_hash();
+  } else if constexpr (std::is_floating_point_v<T>) {
     const auto wide = static_cast<double>(value);
     if (std::isnan(wide)) return splitmix64(0x7FF8000000000000ULL);
     return splitmix64(std::bit_cast<uint64_t>(wide == 0 ? 0.0 : wide));

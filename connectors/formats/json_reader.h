@@ -93,7 +93,8 @@ namespace detail {
 template <class T>
 bool read_json_scalar(JsonCursor& in, T& value) {
   constexpr bool kMayBeString = std::is_floating_point_v<T> || std::is_enum_v<T> ||
-                                std::is_same_v<T, EventTime> || kIsDurationScalar<T>;
+                                std::is_same_v<T, Decimal> || std::is_same_v<T, EventTime> ||
+                                kIsDurationScalar<T>;
   std::string_view text;
   if constexpr (std::is_same_v<T, bool>) {
     value = in.peek() == 't';

@@ -1,10 +1,11 @@
 // The text of single values, the same in CSV and JSON: numbers, flags, times, enums.
 //
 // Numbers print so that they read back as the same bits: integers exactly, floating point as the
-// shortest text (NaN, Infinity and -Infinity by name; a NaN's payload is not kept). EventTime is
-// ISO 8601 in UTC, and reads as that or as milliseconds. A Duration is its count in its own unit,
-// and one in milliseconds reads as "90s" too. An enum described by BOOST_DESCRIBE_ENUM is its name
-// and reads as name or number; another is its number.
+// shortest text (NaN, Infinity and -Infinity by name; a NaN's payload is not kept). A Decimal is
+// all of its digits, in JSON a number that may stand in quotes when it is read. EventTime is ISO
+// 8601 in UTC, and reads as that or as milliseconds. A Duration is its count in its own unit, and
+// one in milliseconds reads as "90s" too. An enum described by BOOST_DESCRIBE_ENUM is its name and
+// reads as name or number; another is its number.
 //
 // parse_scalar() is strict: the whole text must be the value, without spaces around it.
 #pragma once
@@ -20,6 +21,7 @@
 #include <boost/describe.hpp>
 #include <boost/mp11.hpp>
 
+#include "core/decimal.h"
 #include "core/record.h"
 #include "core/time.h"
 
@@ -37,14 +39,16 @@ inline constexpr bool kIsInteger = std::is_integral_v<T> && !std::is_same_v<T, b
 
 /// Values that are one number, flag, time or enum.
 template <class T>
-inline constexpr bool kIsScalar = std::is_arithmetic_v<T> || std::is_enum_v<T> ||
-                                  std::is_same_v<T, EventTime> || detail::kIsDurationScalar<T>;
+inline constexpr bool kIsScalar =
+    std::is_arithmetic_v<T> || std::is_enum_v<T> || std::is_same_v<T, Decimal> ||
+    std::is_same_v<T, EventTime> || detail::kIsDurationScalar<T>;
 
 /// What a T is called in "... is not an integer of 32 bits".
 template <class T>
 constexpr const char* scalar_name() {
   if constexpr (std::is_same_v<T, bool>) return "true or false";
   if constexpr (std::is_floating_point_v<T>) return "a number";
+  if constexpr (std::is_same_v<T, Decimal>) return "a number of up to 38 digits";
   if constexpr (std::is_enum_v<T>) return "a value of the enum";
   if constexpr (std::is_same_v<T, EventTime>) return "a time (ISO 8601 or milliseconds)";
   if constexpr (detail::kIsDurationScalar<T>) return "a duration";
@@ -101,6 +105,8 @@ void append_scalar(T value, std::string& out) {
       }
     }
     append_number(static_cast<std::underlying_type_t<T>>(value), out);
+  } else if constexpr (std::is_same_v<T, Decimal>) {
+    out += value.to_text();
   } else if constexpr (std::is_same_v<T, EventTime>) {
     append_time(value, out);
   } else if constexpr (detail::kIsDurationScalar<T>) {
@@ -148,6 +154,10 @@ bool parse_scalar(std::string_view text, T& value) {
     if (!parse_scalar(text, number)) return false;
     value = static_cast<T>(number);
     return true;
+  } else if constexpr (std::is_same_v<T, Decimal>) {
+    const auto number = Decimal::parse(text);
+    if (number) value = *number;
+    return number.has_value();
   } else if constexpr (std::is_same_v<T, EventTime>) {
     return parse_time(text, value);
   } else if constexpr (std::is_same_v<T, Duration>) {

@@ -43,6 +43,7 @@ TEST_CASE("record_text: every kind of field has a text") {
   CHECK(record_text(std::numeric_limits<double>::infinity()) == "inf");
   CHECK(record_text(std::numeric_limits<int64_t>::min()) == "-9223372036854775808");
   CHECK(record_text(uint8_t{200}) == "200");
+  CHECK(record_text(Decimal::of(-1990, 2)) == "-19.9");
 }
 
 TEST_CASE("collect_sink: a transaction that is committed twice counts once") {

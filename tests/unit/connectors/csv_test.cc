@@ -259,7 +259,7 @@ TEST_CASE("csv: writing quotes only what needs it") {
   CHECK(header == "");
 }
 
-TEST_CASE("csv: doubles are the shortest text that reads back, special ones by name") {
+TEST_CASE("csv: numbers are the shortest text that reads back, special ones by name") {
   const auto text_of = [](auto value) {
     std::string text;
     append_scalar(value, text);
@@ -271,6 +271,11 @@ TEST_CASE("csv: doubles are the shortest text that reads back, special ones by n
   CHECK(text_of(-0.0) == "-0");
   CHECK(text_of(std::nan("")) == "NaN");
   CHECK(text_of(-std::numeric_limits<double>::infinity()) == "-Infinity");
+  CHECK(text_of(Decimal::of(-1990, 2)) == "-19.9");
+  Decimal decimal;
+  CHECK(parse_scalar("12345678901234567890123456789012345678", decimal));
+  CHECK(text_of(decimal) == "12345678901234567890123456789012345678");
+  CHECK(!parse_scalar("1,5", decimal));
   double value = 0;
   CHECK(parse_scalar("1e999", value));
   CHECK(std::isinf(value));

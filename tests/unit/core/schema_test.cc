@@ -58,12 +58,14 @@ struct Everything {
   EventTime time;
   Duration duration{0};
   std::chrono::seconds seconds{0};
+  Decimal decimal;
   Bytes bytes;
   std::array<int32_t, 3> array{};
   std::pair<Text, std::tuple<int64_t, bool>> pair;
   std::unordered_map<int32_t, std::optional<std::vector<Text>>> map;
 };
-SLUICE_RECORD(Everything, flag, i8, u32, f64, time, duration, seconds, bytes, array, pair, map);
+SLUICE_RECORD(Everything, flag, i8, u32, f64, time, duration, seconds, decimal, bytes, array, pair,
+              map);
 
 struct Opaque {
   int value = 0;
@@ -92,7 +94,7 @@ TEST_CASE("schema: the text of a type is fixed for ever") {
         "counts:{text:i8},small:u8,colour:enum(u8)}");
   CHECK(schema_text<Everything>() ==
         "Everything{flag:bool,i8:i8,u32:u32,f64:f64,time:time,duration:duration,"
-        "seconds:duration(1/1),bytes:bytes,array:[i32*3],pair:(text,(i64,bool)),"
+        "seconds:duration(1/1),decimal:decimal,bytes:bytes,array:[i32*3],pair:(text,(i64,bool)),"
         "map:{i32:[text]?}}");
   CHECK(schema_text<WithOpaque>() == "WithOpaque{opaque:opaque(opaque-v1),after:i32}");
   CHECK(schema_text<std::pair<Text, long long>>() == "(text,i64)");
@@ -221,6 +223,7 @@ TEST_CASE("schema: every kind of value decodes under its own schema") {
   value.time = EventTime{-5};
   value.duration = Duration(17);
   value.seconds = std::chrono::seconds(3);
+  value.decimal = Decimal::of(-1234, 2);
   value.bytes.data = std::string("\0\xff", 2);
   value.array = {1, 2, 3};
   value.pair = {"some text that is long", {7, true}};
@@ -238,6 +241,7 @@ TEST_CASE("schema: every kind of value decodes under its own schema") {
   CHECK(copy.map == value.map);
   CHECK(copy.array == value.array);
   CHECK(copy.bytes == value.bytes);
+  CHECK(copy.decimal == value.decimal);
   ByteReader skipped(bytes);
   skip_value(skipped, schema_of<Everything>());
   CHECK(skipped.at_end());

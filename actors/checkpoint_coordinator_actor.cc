@@ -313,6 +313,9 @@ void CheckpointCoordinatorActor::act(const checkpoint_action::JobDone& /*action*
 
 void CheckpointCoordinatorActor::act(const checkpoint_action::Report& action) {
   if (action.stats.outcome == CheckpointOutcome::kFailed) note(action.stats.to_line());
+  if (action.stats.outcome == CheckpointOutcome::kComplete) {
+    settings_->metrics->add_checkpoint(action.stats.duration_ms());
+  }
 }
 
 }  // namespace sluice

@@ -21,6 +21,7 @@ class CheckpointCoordinatorActor final : public ActorBase {
   struct Settings {
     std::shared_ptr<const JobPlan> plan;
     std::shared_ptr<const CheckpointSetup> checkpoints;
+    std::shared_ptr<JobMetrics> metrics;
     IoRunner* io = nullptr;
     const Clock* clock = nullptr;
     ActorHandle master;

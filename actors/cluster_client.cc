@@ -9,6 +9,7 @@
 
 #include "actors/embedded_cluster.h"
 #include "core/clock.h"
+#include "core/process_memory.h"
 #include "graph/explain.h"
 
 namespace sluice {
@@ -130,6 +131,7 @@ Result<JobResult> run_embedded(LogicalGraph graph, const JobSettings& settings) 
   if (settings.control != nullptr) settings.control->impl().listen(nullptr);
   if (result.tasks_left_behind) cluster.abandon();
   result.first_dead_letters = metrics->dead_letters();
+  result.peak_memory_bytes = peak_memory_bytes();
   return result;
 }
 

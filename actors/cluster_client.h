@@ -63,6 +63,22 @@ struct JobResult {
   bool tasks_left_behind = false;
   /// Sums over all subtasks of the counters that user functions registered.
   std::map<std::string, int64_t> accumulators;
+  /// Most bytes of keyed state at a time, each subtask's most added up.
+  int64_t state_bytes = 0;
+  /// Most memory of this process so far (resident); 0 = not known.
+  int64_t peak_memory_bytes = 0;
+  /// Checkpoints and savepoints that were completed, and the mean time from trigger to complete.
+  int64_t checkpoints = 0;
+  double checkpoint_ms = 0;
+  /// From the source to where the stream ends, with metrics.latency.interval.
+  struct Latency {
+    int64_t markers = 0;
+    int64_t p50_us = 0;
+    int64_t p99_us = 0;
+    int64_t p9999_us = 0;
+    int64_t max_us = 0;
+  };
+  Latency latency;
 
   /// "job FINISHED: 20000 records in, 4321 out, 124 late, 0 dead letters, 0.21 s".
   std::string to_line() const;
@@ -85,6 +101,7 @@ struct VertexProgress {
   int64_t back_pressured_ns = 0;
   int64_t idle_ns = 0;
   int64_t state_bytes = 0;
+  int64_t state_bytes_max = 0;  // The most of each subtask so far, added up.
 };
 
 struct JobProgress {

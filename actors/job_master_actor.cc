@@ -345,6 +345,7 @@ void JobMasterActor::start_coordinator() {
   auto settings = std::make_shared<CheckpointCoordinatorActor::Settings>();
   settings->plan = settings_.plan;
   settings->checkpoints = settings_.checkpoints;
+  settings->metrics = settings_.metrics;
   settings->io = settings_.io;
   settings->clock = settings_.clock;
   settings->master = caf::actor_cast<ActorHandle>(this);

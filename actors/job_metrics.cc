@@ -12,6 +12,7 @@ constexpr const char* kRecordsIn = "records_in";
 constexpr const char* kRecordsOut = "records_out";
 constexpr const char* kDeadLetter = "dead_letter";
 constexpr const char* kLate = "late";
+constexpr const char* kLatency = "latency.us";
 constexpr std::string_view kAccumulatorPrefix = "accumulator.";
 
 /// Nodes that can be reached from a source by main outputs alone.
@@ -35,6 +36,7 @@ void add(VertexProgress& sum, const VertexProgress& one) {
   sum.back_pressured_ns += one.back_pressured_ns;
   sum.idle_ns += one.idle_ns;
   sum.state_bytes += one.state_bytes;
+  sum.state_bytes_max += one.state_bytes_max;
   sum.watermark = std::min(sum.watermark, one.watermark);
 }
 
@@ -87,6 +89,12 @@ void JobMetrics::keep_dead_letter(std::string_view place, std::string_view reaso
   dead_letters_.push_back(std::string(place) + ": " + std::string(reason));
 }
 
+void JobMetrics::add_checkpoint(int64_t duration_ms) {
+  const std::lock_guard lock(mutex_);
+  ++checkpoints_;
+  checkpoint_ms_sum_ += duration_ms;
+}
+
 std::vector<std::string> JobMetrics::dead_letters() const {
   const std::lock_guard lock(mutex_);
   return dead_letters_;
@@ -103,6 +111,7 @@ VertexProgress JobMetrics::numbers_of(const TaskNumbers& task) const {
   numbers.back_pressured_ns = live.back_pressured_ns.load(std::memory_order_relaxed);
   numbers.idle_ns = live.idle_ns.load(std::memory_order_relaxed);
   numbers.state_bytes = live.state_bytes.load(std::memory_order_relaxed);
+  numbers.state_bytes_max = live.state_bytes_max.load(std::memory_order_relaxed);
   numbers.watermark = EventTime{live.watermark_ms.load(std::memory_order_relaxed)};
   return numbers;
 }
@@ -224,8 +233,18 @@ int64_t JobMetrics::sum_records_out() const {
 void JobMetrics::summarize(JobResult& result) const {
   const std::lock_guard lock(mutex_);
   result.records_out = sum_records_out();
+  result.checkpoints = checkpoints_;
+  if (checkpoints_ > 0) {
+    result.checkpoint_ms =
+        static_cast<double>(checkpoint_ms_sum_) / static_cast<double>(checkpoints_);
+  }
+  Histogram latency;
   for (const auto& task : tasks_) {
+    result.state_bytes += numbers_of(task).state_bytes_max;
     for (const auto& group : task.groups) {
+      group->for_each_histogram([&](const std::string& name, const Histogram& histogram) {
+        if (name == kLatency) latency.merge(histogram);
+      });
       group->for_each_counter([&](const std::string& name, int64_t value) {
         if (name == kRecordsIn) result.records_in += value;
         if (name == kDeadLetter) result.dead_letter += value;
@@ -236,6 +255,8 @@ void JobMetrics::summarize(JobResult& result) const {
       });
     }
   }
+  result.latency = {latency.count(), latency.quantile(0.5), latency.quantile(0.99),
+                    latency.quantile(0.9999), latency.max()};
 }
 
 }  // namespace sluice

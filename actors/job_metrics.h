@@ -35,12 +35,15 @@ class JobMetrics {
   /// are kept for the log.
   void keep_dead_letter(std::string_view place, std::string_view reason);
 
+  /// A checkpoint or savepoint is complete.
+  void add_checkpoint(int64_t duration_ms);
+
   /// Numbers now; job and seconds are the caller's.
   JobProgress progress() const;
   /// All tasks of this process, by task index; with `details` each task is asked and given
   /// kAnswerWait to answer. Node names are the caller's.
   std::vector<TaskInspection> inspect(const Clock& clock, bool details) const;
-  /// Fills in records_in, records_out, late, dead_letter and the accumulators.
+  /// Fills in what is counted: records, accumulators, state, checkpoints, latency.
   void summarize(JobResult& result) const;
   /// "place: reason" of the first bad records.
   std::vector<std::string> dead_letters() const;
@@ -69,6 +72,8 @@ class JobMetrics {
   mutable std::mutex mutex_;
   std::vector<TaskNumbers> tasks_;  // By task index.
   std::vector<std::string> dead_letters_;
+  int64_t checkpoints_ = 0;
+  int64_t checkpoint_ms_sum_ = 0;
 };
 
 }  // namespace sluice

@@ -37,6 +37,22 @@ std::string JobResult::to_json() const {
                      ",\"late\":" + std::to_string(late) +
                      ",\"dead_letter\":" + std::to_string(dead_letter) + ",\"seconds\":" + time;
   json += ",\"restarts\":" + std::to_string(restarts);
+  json += ",\"state_bytes\":" + std::to_string(state_bytes);
+  if (peak_memory_bytes > 0) {
+    json += ",\"peak_memory_bytes\":" + std::to_string(peak_memory_bytes);
+  }
+  if (checkpoints > 0) {
+    char mean[32];
+    std::snprintf(mean, sizeof mean, "%.3f", checkpoint_ms);
+    json += ",\"checkpoints\":" + std::to_string(checkpoints) + ",\"checkpoint_ms\":" + mean;
+  }
+  if (latency.markers > 0) {
+    json += ",\"latency_us\":{\"markers\":" + std::to_string(latency.markers) +
+            ",\"p50\":" + std::to_string(latency.p50_us) +
+            ",\"p99\":" + std::to_string(latency.p99_us) +
+            ",\"p9999\":" + std::to_string(latency.p9999_us) +
+            ",\"max\":" + std::to_string(latency.max_us) + "}";
+  }
   if (!savepoint.empty()) json += ",\"savepoint\":\"" + escape_quoted(savepoint) + "\"";
   if (!error.is_ok()) json += ",\"error\":\"" + escape_quoted(error.message()) + "\"";
   json += ",\"accumulators\":{";

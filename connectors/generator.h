@@ -62,6 +62,13 @@ class GeneratorPace {
     next_poll_ms_ = clock_->wall_ms() + std::max<int64_t>(1, static_cast<int64_t>(wait_ms));
     return 0;
   }
+  /// When row `position` was or will be due; 0 without a rate.
+  int64_t due_ns(int64_t position) const {
+    if (options_.rows_per_second == 0) return 0;
+    const double rows = static_cast<double>(position - first_position_);
+    return started_ns_ +
+           static_cast<int64_t>(rows * 1e9 / static_cast<double>(options_.rows_per_second));
+  }
   /// When rows will be due after due_rows() gave none.
   int64_t next_poll_ms() const { return next_poll_ms_; }
   void forget_next_poll() { next_poll_ms_ = Operator::kNoTimer; }
@@ -111,6 +118,7 @@ class GeneratorReader final : public SourceReader<T> {
       if (rows == 0) return result;
       const ArenaScope scope(&batch.own_arena());
       append_(split.next, rows, batch);
+      result.due_ns = pace_.due_ns(split.next);
       split.advance(rows);
     }
     result.state = PollState::kMore;

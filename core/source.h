@@ -67,6 +67,9 @@ struct PollResult {
   int split = -1;
   /// The split `split` is finished with these rows.
   bool split_finished = false;
+  /// Steady time at which the first of the rows was due, for sources that give rows out by the
+  /// clock: latency counts from here. 0 = it was not due before.
+  int64_t due_ns = 0;
 };
 
 struct SourceContext {

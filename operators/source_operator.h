@@ -40,6 +40,8 @@ class SourceOperatorBase : public Operator {
   /// The time since the last poll was spent blocked, so it is not idle time.
   virtual void note_blocked() = 0;
   virtual int64_t next_poll_ms() const = 0;
+  /// PollResult::due_ns of the last poll.
+  virtual int64_t due_ns() const = 0;
   /// Whether the subtask counts as idle for event time now.
   virtual bool is_idle() const = 0;
   virtual void set_watermark_limit(EventTime limit) = 0;
@@ -110,6 +112,7 @@ class SourceOperator final : public SourceOperatorBase {
     }
     return next;
   }
+  int64_t due_ns() const override { return due_ns_; }
   bool is_idle() const override { return idle_; }
   void set_watermark_limit(EventTime limit) override;
   EventTime alignment_watermark() const override {
@@ -165,6 +168,7 @@ class SourceOperator final : public SourceOperatorBase {
   std::vector<int> paused_;
   Status status_;
   int64_t last_poll_ms_ = 0;
+  int64_t due_ns_ = 0;
   bool was_blocked_ = false;
   bool asked_for_split_ = false;
   bool no_more_splits_ = false;
@@ -220,6 +224,7 @@ SourceOperatorBase::State SourceOperator<T>::poll() {
   }
   if (!status_.is_ok()) return State::kNothingYet;
   const PollResult& result = *polled;
+  due_ns_ = result.due_ns;
   const bool has_rows = batch->rows() > 0;
   if (has_rows) emit(std::move(batch), result);
   if (result.split_finished) raise(splits_.on_finished(result.split));

@@ -137,7 +137,7 @@ class Task::Impl {
   void send_control(const StreamElement& element) {
     for (auto& edge : edges_) edge->send_control(element);
   }
-  void emit_markers(int64_t now_ns);
+  void emit_markers(int64_t step_start_ns, int64_t now_ns);
   void flush_all() {
     for (auto& edge : edges_) edge->flush();
   }
@@ -147,6 +147,7 @@ class Task::Impl {
   }
   void account_start(int64_t now_ns);
   void account_end(int64_t start_ns, int64_t now_ns);
+  void note_state_bytes();
 
   const TaskSpec spec_;
   const TaskServices services_;
@@ -162,6 +163,7 @@ class Task::Impl {
   Phase phase_ = Phase::kRunning;
   int current_channel_ = -1;  // Whose batch is in the chain; its credit is granted when done.
   bool source_waits_ = false;
+  bool source_produced_ = false;  // In this step.
   bool source_was_idle_ = false;
   std::deque<Barrier> triggered_;    // For a source or an ended task.
   std::optional<Barrier> draining_;  // A terminal barrier with drain: finish first, then snapshot.
@@ -189,8 +191,10 @@ RunState Task::Impl::run(int64_t budget_ns) {
       result = RunState::kFailed;
       break;
     }
-    now = services_.clock->steady_ns();
-    if (spec_.limits.latency_marker_interval.count() > 0 && spec_.is_source) emit_markers(now);
+    const int64_t step_start = std::exchange(now, services_.clock->steady_ns());
+    if (std::exchange(source_produced_, false) && done == Step::kWorked) {
+      emit_markers(step_start, now);
+    }
     if (done == Step::kEnded) {
       result = RunState::kFinished;
       break;
@@ -221,8 +225,7 @@ RunState Task::Impl::run(int64_t budget_ns) {
   progress_.watermark_ms.store(
       source_ != nullptr ? source_->alignment_watermark().ms : gate_.watermark().ms,
       std::memory_order_relaxed);
-  progress_.state_bytes.store(static_cast<int64_t>(chain_.state_bytes()),
-                              std::memory_order_relaxed);
+  note_state_bytes();
   progress_.queued_batches.store(static_cast<int64_t>(gate_.queued()), std::memory_order_relaxed);
   return result;
 }
@@ -251,6 +254,14 @@ void Task::Impl::account_end(int64_t start_ns, int64_t now_ns) {
   progress_.activity_since_ns.store(now_ns, std::memory_order_relaxed);
   progress_.turn.fetch_add(1, std::memory_order_release);
   last_run_end_ns_ = now_ns;
+}
+
+void Task::Impl::note_state_bytes() {
+  const auto bytes = static_cast<int64_t>(chain_.state_bytes());
+  progress_.state_bytes.store(bytes, std::memory_order_relaxed);
+  if (bytes > progress_.state_bytes_max.load(std::memory_order_relaxed)) {
+    progress_.state_bytes_max.store(bytes, std::memory_order_relaxed);
+  }
 }
 
 Task::Impl::Step Task::Impl::drain() {
@@ -310,6 +321,7 @@ Task::Impl::Step Task::Impl::step_source() {
   }
   switch (state) {
     case SourceOperatorBase::State::kProduced:
+      source_produced_ = true;
       break;
     case SourceOperatorBase::State::kNothingYet:
       source_waits_ = true;
@@ -371,11 +383,16 @@ Task::Impl::Step Task::Impl::step_gate() {
   return Step::kNothing;
 }
 
-void Task::Impl::emit_markers(int64_t now_ns) {
-  if (now_ns < next_marker_ns_ || phase_ != Phase::kRunning) return;
-  next_marker_ns_ = now_ns + std::chrono::nanoseconds(spec_.limits.latency_marker_interval).count();
-  chain_.record_latency(now_ns, now_ns);
-  for (auto& edge : edges_) edge->send_marker(now_ns);
+// A marker follows the rows of the step and carries the time since which they could have been here:
+// when they were due, if the source knows, so that a source that is late counts, too.
+void Task::Impl::emit_markers(int64_t step_start_ns, int64_t now_ns) {
+  const Duration interval = spec_.limits.latency_marker_interval;
+  if (interval.count() == 0 || now_ns < next_marker_ns_) return;
+  next_marker_ns_ = now_ns + std::chrono::nanoseconds(interval).count();
+  const int64_t due_ns = source_->due_ns();
+  const int64_t marker_ns = due_ns > 0 ? std::min(due_ns, step_start_ns) : step_start_ns;
+  chain_.record_latency(now_ns, marker_ns);
+  for (auto& edge : edges_) edge->send_marker(marker_ns);
 }
 
 // ---- end ----------------------------------------------------------------------------------------

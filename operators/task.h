@@ -63,6 +63,7 @@ struct TaskProgress {
   std::atomic<int64_t> back_pressured_ns{0};
   std::atomic<int64_t> idle_ns{0};
   std::atomic<int64_t> state_bytes{0};
+  std::atomic<int64_t> state_bytes_max{0};
   std::atomic<int64_t> queued_batches{0};
   /// What the task is doing and since when (steady ns); the time since then is in no counter yet.
   std::atomic<TaskActivity> activity{TaskActivity::kNone};

@@ -128,7 +128,7 @@ class Driver:
     def measure_latency(self, query, rate):
         run = self.run_query(query, "--count", "0", "--rate", str(rate),
                              "--run-for", f"{int(self.arguments.latency_seconds * 1000)}ms",
-                             "-D", "metrics.latency.interval=5ms")
+                             "-D", "metrics.latency.interval=1ms")
         latency = run["summary"].get("latency_us") or {}
         return {"rate": rate, "reached": run["summary"]["records_in"] / run["summary"]["seconds"],
                 **latency}

@@ -204,8 +204,21 @@ TEST_CASE("job metrics: live and last numbers, accumulators, main sinks only") {
   metrics.groups_of(sink)[0]->counter("late").add(1);
   metrics.groups_of(sink)[0]->counter("accumulator.bids").add(4);
   metrics.groups_of({VertexId{1}, 0})[0]->counter("accumulator.bids").add(3);
+  metrics.add_checkpoint(4);
+  metrics.add_checkpoint(5);
+  for (int i = 0; i < 100; ++i) {
+    metrics.groups_of(sink)[1]->histogram("latency.us").record(10);
+    metrics.groups_of(source)[0]->histogram("other.us").record(1);
+  }
+  metrics.groups_of({VertexId{1}, 0})[1]->histogram("latency.us").record(5000);
   JobResult result;
   metrics.summarize(result);
+  CHECK(result.checkpoints == 2);
+  CHECK(result.checkpoint_ms == 4.5);
+  CHECK(result.latency.markers == 101);
+  CHECK(result.latency.p50_us == 10);
+  CHECK(result.latency.max_us == 5000);
+  CHECK(result.latency.p9999_us == 5000);
   CHECK(result.records_in == 10);
   CHECK(result.records_out == 7);
   CHECK(result.dead_letter == 2);
@@ -215,6 +228,8 @@ TEST_CASE("job metrics: live and last numbers, accumulators, main sinks only") {
   TaskProgress progress;
   progress.rows_in = 5;
   progress.watermark_ms = 1234;
+  progress.state_bytes = 30;
+  progress.state_bytes_max = 70;
   metrics.attach(sink, &progress);
   CHECK(metrics.progress().vertices[1].rows_in == 5);
   progress.rows_in = 6;
@@ -223,6 +238,9 @@ TEST_CASE("job metrics: live and last numbers, accumulators, main sinks only") {
   CHECK(metrics.progress().vertices[1].rows_in == 6);
   CHECK(metrics.progress().vertices[1].finished == 1);
   CHECK(metrics.progress().records_in == 10);
+  JobResult last;
+  metrics.summarize(last);
+  CHECK(last.state_bytes == 70);
   for (int i = 0; i < 10; ++i) metrics.keep_dead_letter("file:1", "bad");
   CHECK(metrics.dead_letters() == std::vector<std::string>(3, "file:1: bad"));
 }
@@ -298,7 +316,14 @@ TEST_CASE("job result: one line, one JSON object, quotes escaped") {
   CHECK(result.to_json() ==
         "{\"job\":\"flight_delays\",\"status\":\"FINISHED\",\"records_in\":20000,"
         "\"records_out\":4321,\"late\":124,\"dead_letter\":0,\"seconds\":0.214000,"
-        "\"restarts\":0,\"accumulators\":{\"a\\\"b\":3}}");
+        "\"restarts\":0,\"state_bytes\":0,\"accumulators\":{\"a\\\"b\":3}}");
+  result.state_bytes = 4096;
+  result.checkpoints = 3;
+  result.checkpoint_ms = 1.25;
+  result.latency = {5, 1, 2, 3, 4};
+  CHECK(result.to_json().find("\"state_bytes\":4096,\"checkpoints\":3,\"checkpoint_ms\":1.250,"
+                              "\"latency_us\":{\"markers\":5,\"p50\":1,\"p99\":2,\"p9999\":3,"
+                              "\"max\":4}") != std::string::npos);
   result.status = JobStatus::kFailed;
   result.error = Status::user_function("operator map (1/2): \"x\"\nis bad");
   CHECK(result.to_json().find("\"error\":\"operator map (1/2): \\\"x\\\"\\nis bad\"") !=

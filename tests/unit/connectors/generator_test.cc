@@ -43,6 +43,7 @@ class Generating {
       CHECK(row.text.view().ends_with(" " + std::to_string(row.number)));
       numbers.push_back(row.number);
     }
+    last_due_ns = result->due_ns;
     if (result->state != PollState::kNeedSplit) return true;
     const auto assignment = enumerator_->next(static_cast<int>(reader));
     for (const auto& split : assignment.splits) REQUIRE(readers[reader]->add_split(split).is_ok());
@@ -57,6 +58,7 @@ class Generating {
 
   ManualClock clock;
   std::vector<int64_t> numbers;
+  int64_t last_due_ns = -1;
   std::vector<std::unique_ptr<SourceReader<Row>>> readers;
 
  private:
@@ -139,6 +141,19 @@ TEST_CASE("generator: the reader says when to come back") {
   (void)generating.poll(0, 10);
   CHECK(generating.numbers.size() == 2);
   CHECK(generating.readers[0]->next_poll_ms() == Operator::kNoTimer);
+}
+
+TEST_CASE("generator: rows with a rate say when they were due, however late they are given out") {
+  const auto source = rows_of({.rows_per_second = 1000});
+  Generating generating(source, 1);
+  (void)generating.poll(0, 10);
+  const int64_t start_ns = generating.clock.steady_ns();
+  (void)generating.poll(0, 10);
+  CHECK(generating.last_due_ns == start_ns);
+  generating.clock.advance(Duration(50));
+  (void)generating.poll(0, 10);
+  CHECK(generating.numbers.size() == 11);
+  CHECK(generating.last_due_ns == start_ns + 1'000'000);
 }
 
 TEST_CASE("generator: ends after a time") {

@@ -22,10 +22,10 @@ struct Item {
 };
 SLUICE_RECORD(Item, id, at);
 
-// Items 0..count-1 in one split per reader; time = id.
+// Items 0..count-1 in one split per reader; time = id. With due_ns they say when they were due.
 class CountingReader final : public SourceReader<Item> {
  public:
-  explicit CountingReader(int64_t count) : count_(count) {}
+  explicit CountingReader(int64_t count, int64_t due_ns = 0) : count_(count), due_ns_(due_ns) {}
   Status open(SourceContext& /*context*/) override { return Status::ok(); }
   Status add_split(const SourceSplit& /*split*/) override {
     ++splits_;
@@ -36,28 +36,30 @@ class CountingReader final : public SourceReader<Item> {
     for (uint32_t i = 0; i < rows_max && next_ < count_; ++i, ++next_) {
       batch.push(Item{next_, EventTime{next_}});
     }
-    return PollResult{PollState::kMore, 0, next_ == count_};
+    return PollResult{PollState::kMore, 0, next_ == count_, due_ns_};
   }
   std::vector<SourceSplit> snapshot() const override { return {}; }
 
  private:
   int64_t count_;
+  int64_t due_ns_;
   int64_t next_ = 0;
   int splits_ = 0;
 };
 
 class CountingSource final : public Source<Item> {
  public:
-  explicit CountingSource(int64_t count) : count_(count) {}
+  explicit CountingSource(int64_t count, int64_t due_ns = 0) : count_(count), due_ns_(due_ns) {}
   bool is_bounded() const override { return true; }
   std::unique_ptr<SplitEnumerator> create_enumerator() const override { return nullptr; }
   std::unique_ptr<SourceReader<Item>> create_reader() const override {
-    return std::make_unique<CountingReader>(count_);
+    return std::make_unique<CountingReader>(count_, due_ns_);
   }
   std::string name() const override { return "counting"; }
 
  private:
   int64_t count_;
+  int64_t due_ns_;
 };
 
 // Emits each item `copies` times, stopping whenever its output is full.
@@ -143,13 +145,13 @@ OutputEdgeSpec edge(int from_stage, Partitioning partitioning, int channels) {
 }
 
 TaskSpec source_task(int64_t count, int64_t copies, Partitioning partitioning, int channels,
-                     const TaskLimits& limits) {
+                     const TaskLimits& limits, int64_t due_ns = 0) {
   TaskSpec spec;
   spec.limits = limits;
   spec.is_source = true;
   spec.stages.push_back(stage(
       "source",
-      make_source_operator<Item>(std::make_shared<CountingSource>(count),
+      make_source_operator<Item>(std::make_shared<CountingSource>(count, due_ns),
                                  WatermarkStrategy<Item>::monotonous().with_timestamp(&Item::at))));
   spec.stages.push_back(
       stage("repeat", [copies] { return std::make_unique<RepeatOperator>(copies); }));
@@ -314,6 +316,33 @@ TEST_CASE(
   CHECK(world.snapshots()[0].first == 0);
   CHECK(world.snapshots()[1].first == 1);
   CHECK(seen.ids.size() == 1000);
+}
+
+TEST_CASE("latency counts from when rows were due, in one task and over an edge") {
+  constexpr int64_t kDueNs = 2'000'000;
+  TaskLimits limits;
+  limits.latency_marker_interval = Duration(1);
+  Seen seen;
+  Seen seen_in_chain;
+  TaskWorld world(3);
+  answer_with_one_split(world);
+  world.clock().advance(Duration(10));
+  world.add(source_task(100, 1, Partitioning::kHash, 1, limits, kDueNs));
+  world.add(sink_task(&seen, 1, limits));
+  world.connect(0, 0, 1, 0, 8);
+  TaskSpec chain = source_task(100, 1, Partitioning::kHash, 1, limits, kDueNs);
+  chain.stages.push_back(
+      stage("recorder", [&] { return std::make_unique<RecordingOperator>(&seen_in_chain); }));
+  chain.stages.erase(chain.stages.begin() + 1);
+  chain.edges.clear();
+  world.add(std::move(chain));
+  for (int i = 0; i < 3; ++i) REQUIRE(world.task(i).open().is_ok());
+  CHECK(world.run());
+  for (Histogram* latency : {&world.metrics(1, 0).histogram("latency.us"),
+                             &world.metrics(2, 1).histogram("latency.us")}) {
+    CHECK(latency->count() > 0);
+    CHECK(latency->max() == 8000);
+  }
 }
 
 TEST_CASE("a stop request ends a source at once, with the MAX watermark") {

@@ -1,5 +1,6 @@
 #include "core/process_memory.h"
 
+#include <cstddef>
 #include <vector>
 
 #include <doctest/doctest.h>

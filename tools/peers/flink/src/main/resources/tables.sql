@@ -11,9 +11,7 @@ CREATE TABLE events (
   `dateTime` AS CASE event_type WHEN 0 THEN person.`dateTime` WHEN 1 THEN auction.`dateTime`
                                 ELSE bid.`dateTime` END,
   WATERMARK FOR `dateTime` AS `dateTime` - INTERVAL '4' SECOND
-) WITH (
-  'connector' = 'nexmark-events', 'count' = '${count}', 'event-rate' = '${event-rate}',
-  'parallelism' = '${parallelism}');
+) WITH (${source});
 
 CREATE VIEW person AS
 SELECT person.id, person.name, person.emailAddress, person.creditCard, person.city, person.state,

@@ -29,10 +29,13 @@ import org.apache.flink.util.CloseableIterator;
  *
  * <pre>
  *   Runner --query q5 --count 10000000 --event-rate 100000 --parallelism 2 [--state-backend rocksdb]
- *          [--checkpoint-interval 1000 --checkpoint-dir DIR] [--warm-up 1000000] [--collect FILE]
+ *          [--checkpoint-interval 1000 --checkpoint-dir DIR] [--warm-up 1000000]
+ *   Runner --query q5 ... --collect FILE [--events FILE]
  * </pre>
  *
- * With --collect the changelog is written as CSV (kind first); otherwise rows go to a blackhole.
+ * With --collect the changelog is written as CSV (kind first); otherwise rows go to a blackhole. With
+ * --events the events are read from JSON lines, element by element: a watermark after each of them and
+ * neither mini-batches nor aggregates in two phases, which would both change what counts as late.
  */
 public final class Runner {
   private static final DateTimeFormatter SECONDS = DateTimeFormatter.ofPattern("uuuu-MM-dd'T'HH:mm:ss");
@@ -52,7 +55,7 @@ public final class Runner {
   }
 
   private void run() throws Exception {
-    long count = Long.parseLong(arguments.get("count"));
+    long count = Long.parseLong(arguments.getOrDefault("count", "0"));
     if (arguments.containsKey("collect")) {
       collect(count, Path.of(arguments.get("collect")));
       return;
@@ -66,8 +69,9 @@ public final class Runner {
     double cpuSeconds = (processCpuNanos() - cpuBefore) * 1e-9;
     PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
     out.printf(
-        "{\"query\":\"%s\",\"events\":%d,\"seconds\":%.3f,\"cpu_seconds\":%.3f}%n",
-        arguments.get("query"), count, millis * 1e-3, cpuSeconds);
+        "{\"query\":\"%s\",\"events\":%d,\"seconds\":%.3f,\"cpu_seconds\":%.3f,"
+            + "\"peak_memory_bytes\":%d}%n",
+        arguments.get("query"), count, millis * 1e-3, cpuSeconds, peakMemoryBytes());
   }
 
   /** Milliseconds the job ran, planning and deployment not counted. */
@@ -108,23 +112,35 @@ public final class Runner {
     String script =
         resource("tables.sql")
             .replaceAll("--[^\n]*", "")
-            .replace("${count}", Long.toString(count))
-            .replace("${event-rate}", arguments.get("event-rate"))
-            .replace("${parallelism}", Integer.toString(parallelism));
+            .replace("${source}", source(count, parallelism));
     for (String statement : script.split(";")) {
       tables.executeSql(statement);
     }
     return tables;
   }
 
+  private String source(long count, int parallelism) {
+    if (arguments.containsKey("events")) {
+      return "'connector' = 'filesystem', 'path' = 'file://" + arguments.get("events")
+          + "', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601'";
+    }
+    return "'connector' = 'nexmark-events', 'count' = '" + count + "', 'event-rate' = '"
+        + arguments.get("event-rate") + "', 'parallelism' = '" + parallelism + "'";
+  }
+
   /** Object reuse, and mini-batches and split distinct counts as in the benchmark's configuration. */
   private Configuration configuration(int parallelism) {
     Configuration configuration = new Configuration();
     configuration.setString("pipeline.object-reuse", "true");
-    configuration.setString("table.exec.mini-batch.enabled", "true");
-    configuration.setString("table.exec.mini-batch.allow-latency", "2s");
-    configuration.setString("table.exec.mini-batch.size", "50000");
-    configuration.setString("table.optimizer.distinct-agg.split.enabled", "true");
+    if (arguments.containsKey("events")) {
+      configuration.setString("pipeline.auto-watermark-interval", "0 ms");
+      configuration.setString("table.optimizer.agg-phase-strategy", "ONE_PHASE");
+    } else {
+      configuration.setString("table.exec.mini-batch.enabled", "true");
+      configuration.setString("table.exec.mini-batch.allow-latency", "2s");
+      configuration.setString("table.exec.mini-batch.size", "50000");
+      configuration.setString("table.optimizer.distinct-agg.split.enabled", "true");
+    }
     configuration.setString("table.local-time-zone", "UTC");
     configuration.setString("taskmanager.numberOfTaskSlots", Integer.toString(parallelism));
     configuration.setString("state.backend.type", arguments.getOrDefault("state-backend", "hashmap"));
@@ -142,7 +158,7 @@ public final class Runner {
 
   private static String cell(Object value) {
     if (value instanceof LocalDateTime time) {
-      long millis = time.toInstant(ZoneOffset.UTC).toEpochMilli() % 1000;
+      long millis = Math.floorMod(time.toInstant(ZoneOffset.UTC).toEpochMilli(), 1000L);
       return SECONDS.format(time) + (millis == 0 ? "Z" : String.format(".%03dZ", millis));
     }
     if (value instanceof BigDecimal number) {
@@ -155,6 +171,16 @@ public final class Runner {
 
   private static long processCpuNanos() {
     return ((OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean()).getProcessCpuTime();
+  }
+
+  /** Most resident memory of this process, heap or not. */
+  private static long peakMemoryBytes() throws Exception {
+    for (String line : Files.readAllLines(Path.of("/proc/self/status"))) {
+      if (line.startsWith("VmHWM:")) {
+        return Long.parseLong(line.replaceAll("[^0-9]", "")) * 1024;
+      }
+    }
+    throw new IllegalStateException("/proc/self/status has no VmHWM");
   }
 
   private static String resource(String name) throws Exception {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "actors/job_inspection.h"
 #include "core/fail_point.h"
 #include "core/version.h"
 #include "state/savepoint.h"
@@ -72,6 +73,7 @@ Behavior CheckpointCoordinatorActor::make_behavior() {
         step(event::Published{published.id, published.status});
       },
       [this](FindRestore) { find_restore(); },
+      [this](InspectCheckpoints& inspect) { this->inspect(inspect); },
   };
 }
 
@@ -138,6 +140,17 @@ void CheckpointCoordinatorActor::acknowledged(const CheckpointAcknowledged& ack)
   } else {
     step(event::Declined{ack.outcome.id, ack.task, ack.attempt, ack.outcome.status});
   }
+}
+
+void CheckpointCoordinatorActor::inspect(InspectCheckpoints& request) {
+  const int64_t now_ms = settings_->clock->wall_ms();
+  for (const CheckpointStats& stats : protocol_.history()) {
+    request.look.checkpoints.push_back(look_of(stats, now_ms));
+  }
+  for (const CheckpointStats& stats : protocol_.pending_stats()) {
+    request.look.checkpoints.push_back(look_of(stats, now_ms));
+  }
+  request.answer(std::move(request.look));
 }
 
 void CheckpointCoordinatorActor::find_restore() {

@@ -57,6 +57,7 @@ class CheckpointCoordinatorActor final : public ActorBase {
   void running(const TasksRunning& tasks);
   void enumerator_snapshotted(EnumeratorSnapshotted& snapshotted);
   void acknowledged(const CheckpointAcknowledged& acknowledged);
+  void inspect(InspectCheckpoints& request);
   void find_restore();
   void arm_timer();
   void clean(std::vector<CheckpointId> pending);

@@ -1,13 +1,14 @@
 #include "actors/cluster_client.h"
 
 #include <algorithm>
-#include <condition_variable>
 #include <mutex>
-#include <optional>
 #include <thread>
 #include <utility>
 
+#include "actors/awaited.h"
+#include "actors/embedded_client.h"
 #include "actors/embedded_cluster.h"
+#include "actors/job_log.h"
 #include "core/clock.h"
 #include "core/process_memory.h"
 #include "graph/explain.h"
@@ -45,26 +46,7 @@ void JobControl::request_cancel() { impl_->request(false, true); }
 
 namespace {
 
-/// Where the job's end is announced; shared with the actors, which may outlive the wait.
-class Outcome {
- public:
-  void set(JobResult result) {
-    const std::lock_guard lock(mutex_);
-    result_ = std::move(result);
-    changed_.notify_all();
-  }
-  /// The result, or nothing after `timeout`.
-  std::optional<JobResult> wait(Duration timeout) {
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, timeout, [&] { return result_.has_value(); });
-    return result_;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::optional<JobResult> result_;
-};
+using Outcome = Awaited<JobResult>;
 
 int machine_cores() { return static_cast<int>(std::max(1U, std::thread::hardware_concurrency())); }
 
@@ -96,9 +78,12 @@ JobResult wait_for_end(Outcome& outcome, const JobSettings& settings, const JobM
 }  // namespace
 
 Result<JobResult> run_embedded(LogicalGraph graph, const JobSettings& settings) {
-  const auto note = [&](const std::string& text) {
-    if (settings.on_note) settings.on_note(text);
-  };
+  const auto log = std::make_shared<JobLog>();
+  const std::function<void(const std::string&)> note =
+      [log, on_note = settings.on_note](const std::string& text) {
+        log->add(system_clock().wall_ms(), text);
+        if (on_note) on_note(text);
+      };
   const auto unnamed = assign_uids(graph);
   SLUICE_ASSIGN_OR_RETURN(const std::shared_ptr<const CheckpointSetup> checkpoints,
                           prepare_checkpoints(settings.name, settings.options, settings.restore,
@@ -120,14 +105,17 @@ Result<JobResult> run_embedded(LogicalGraph graph, const JobSettings& settings) 
   const auto outcome = std::make_shared<Outcome>();
   EmbeddedCluster cluster(cluster_settings(*plan));
   cluster.submit({plan, metrics, [outcome](JobResult result) { outcome->set(std::move(result)); },
-                  checkpoints, settings.on_note});
+                  checkpoints, note});
   if (settings.control != nullptr) {
     settings.control->impl().listen([&cluster](bool stop, bool cancel) {
       if (stop) cluster.stop_jobs();
       if (cancel) cluster.cancel_jobs();
     });
   }
+  EmbeddedClient client({&cluster, plan, metrics, checkpoints, log, outcome, &system_clock()});
+  std::shared_ptr<void> served = settings.serve ? settings.serve(client) : nullptr;
   JobResult result = wait_for_end(*outcome, settings, *metrics);
+  served.reset();
   if (settings.control != nullptr) settings.control->impl().listen(nullptr);
   if (result.tasks_left_behind) cluster.abandon();
   result.first_dead_letters = metrics->dead_letters();

@@ -134,6 +134,8 @@ class JobControl {
   std::unique_ptr<Impl> impl_;
 };
 
+class ClusterClient;
+
 struct JobSettings {
   std::string name = "job";
   Options options;
@@ -146,6 +148,9 @@ struct JobSettings {
   RestoreRequest restore;
   /// Optional.
   JobControl* control = nullptr;
+  /// Called once the job is submitted, with what looks at it and steers it from any thread; the
+  /// returned object is destroyed when the job has ended, before the client is. Optional.
+  std::function<std::shared_ptr<void>(ClusterClient&)> serve;
 };
 
 /// Runs the job to its end. An error Status means that the job could not even be planned (a graph

@@ -12,7 +12,7 @@ namespace sluice {
 class EmbeddedCluster::System {
  public:
   explicit System(const Settings& settings)
-      : config_(settings.scheduler_threads), io_(settings.io_threads), actors_(config_) {
+      : config_(settings), io_(settings.io_threads), actors_(config_) {
     JobManagerActor::Settings manager;
     manager.clock = settings.clock;
     manager.io = &io_;
@@ -37,10 +37,14 @@ class EmbeddedCluster::System {
   }
 
   const ActorHandle& job_manager() const { return job_manager_; }
+  const ActorDirectory& directory() const { return *config_.directory; }
 
  private:
-  struct Config : caf::actor_system_config {
-    explicit Config(size_t threads) { configure_task_scheduler(*this, threads); }
+  struct Config : ActorSystemConfig {
+    explicit Config(const Settings& settings) {
+      configure_task_scheduler(*this, settings.scheduler_threads);
+      directory = std::make_shared<ActorDirectory>(*settings.clock);
+    }
   };
   Config config_;
   ThreadPoolIoRunner io_;
@@ -60,7 +64,19 @@ void EmbeddedCluster::submit(SubmitJob submission) {
   send_from_outside(system_->job_manager(), std::move(submission));
 }
 
-void EmbeddedCluster::stop_jobs() { send_from_outside(system_->job_manager(), StopJob{}); }
+void EmbeddedCluster::stop_jobs(StopJob stop) {
+  send_from_outside(system_->job_manager(), std::move(stop));
+}
+
+void EmbeddedCluster::inspect(InspectJob inspect) {
+  send_from_outside(system_->job_manager(), std::move(inspect));
+}
+
+void EmbeddedCluster::snapshot(SnapshotJob snapshot) {
+  send_from_outside(system_->job_manager(), std::move(snapshot));
+}
+
+const ActorDirectory& EmbeddedCluster::directory() const { return system_->directory(); }
 
 void EmbeddedCluster::cancel_jobs() { send_from_outside(system_->job_manager(), CancelJob{}); }
 

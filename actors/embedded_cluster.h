@@ -26,8 +26,11 @@ class EmbeddedCluster {
   EmbeddedCluster& operator=(const EmbeddedCluster&) = delete;
 
   void submit(SubmitJob submission);
-  void stop_jobs();
+  void stop_jobs(StopJob stop = {});
   void cancel_jobs();
+  void inspect(InspectJob inspect);
+  void snapshot(SnapshotJob snapshot);
+  const ActorDirectory& directory() const;
   void abandon();
 
  private:

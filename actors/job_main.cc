@@ -18,6 +18,7 @@
 #include "actors/job_flags.h"
 #include "actors/progress_display.h"
 #include "api/job_registry.h"
+#include "control/job_endpoint.h"
 
 namespace sluice {
 namespace {
@@ -116,6 +117,9 @@ int run(const std::string& name, const JobFlags& flags, StreamEnvironment& env,
       std::fprintf(stderr, "%s: %s\n", name.c_str(), one_line(text).c_str());
     };
   }
+  settings.serve = [&](ClusterClient& client) {
+    return serve_job(client, name, settings.options, settings.on_note);
+  };
   auto result = run_embedded(std::move(env.graph()), settings);
   display.finish();
   if (!result.is_ok()) return refuse(name, result.status(), flags.summary_json);

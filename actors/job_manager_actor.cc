@@ -34,13 +34,26 @@ Behavior JobManagerActor::make_behavior() {
         }
       },
       [this](const JobEnded& ended) { job_ended(ended.job, ended.result); },
-      [this](StopJob) {
-        for (const auto& [number, job] : jobs_) send(job.master, StopJob{});
+      [this](const StopJob& stop) { to_master(stop); },
+      [this](const CancelJob& cancel) { to_master(cancel); },
+      [this](const InspectJob& inspect) {
+        if (!to_master(inspect)) inspect.answer({});
       },
-      [this](CancelJob) {
-        for (const auto& [number, job] : jobs_) send(job.master, CancelJob{});
+      [this](const SnapshotJob& snapshot) {
+        if (!to_master(snapshot)) snapshot.answer(Status::not_found("the job has ended"), "");
       },
   };
+}
+
+template <class Message>
+bool JobManagerActor::to_master(const Message& message) {
+  bool any = false;
+  for (const auto& [number, job] : jobs_) {
+    if (message.job != 0 && message.job != number) continue;
+    send(job.master, message);
+    any = true;
+  }
+  return any;
 }
 
 void JobManagerActor::on_exit() {

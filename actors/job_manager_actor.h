@@ -34,6 +34,9 @@ class JobManagerActor final : public ActorBase {
   void submit(SubmitJob& submission);
   SlotsAllocated allocate(const AllocateSlots& wanted);
   void job_ended(JobNumber number, const JobResult& result);
+  /// To the master of a job; false when there is no such job.
+  template <class Message>
+  bool to_master(const Message& message);
   void actor_down(const caf::actor_addr& address);
 
   Settings settings_;

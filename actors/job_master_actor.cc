@@ -18,6 +18,7 @@ JobMasterActor::JobMasterActor(ActorConfig& config, Settings settings)
       alignment_(std::make_unique<SourceAlignment>(*settings_.plan)),
       sink_commit_(std::make_shared<SinkCommit>(settings_.plan)),
       tasks_(settings_.plan->graph.tasks().size()),
+      phase_since_ms_(settings_.clock->wall_ms()),
       started_ns_(settings_.clock->steady_ns()) {
   if (settings_.checkpoints) restore_ = settings_.checkpoints->restore;
 }
@@ -82,15 +83,14 @@ Behavior JobMasterActor::make_behavior() {
       [this](CheckpointingDone) {
         to_all_tasks([this](size_t task) { send(tasks_[task], EndTask{}); });
       },
-      [this](const SnapshotAnswered& answered) {
-        if (answered.status.is_ok()) {
-          savepoint_ = answered.path;
-        } else {
-          note("no savepoint: " + answered.status.message());
-        }
+      [this](const SnapshotAnswered& answered) { snapshot_answered(answered); },
+      [this](const StopJob& stop) {
+        stop_ = stop;
+        apply({JobEventKind::kStopRequested});
       },
-      [this](StopJob) { apply({JobEventKind::kStopRequested}); },
-      [this](CancelJob) { apply({JobEventKind::kCancelRequested}); },
+      [this](const CancelJob&) { apply({JobEventKind::kCancelRequested}); },
+      [this](const InspectJob& request) { inspect(request); },
+      [this](const SnapshotJob& request) { take_snapshot(request); },
       [this](CancelTimedOut timeout) {
         if (timeout.attempt.value != machine_.attempt()) return;
         apply({JobEventKind::kCancelTimedOut, 0, Status::deadline_exceeded(stuck_tasks())});
@@ -105,6 +105,10 @@ void JobMasterActor::on_exit() {
   }
   for (const auto& [node, enumerator] : enumerators_) send(enumerator, CloseEnumerator{});
   if (!ended_) send(settings_.job_manager, JobEnded{settings_.number, result()});
+  for (const auto& [number, snapshot] : snapshots_) {
+    snapshot.answer(Status::cancelled("the job ended first"), "");
+  }
+  snapshots_.clear();
   tasks_.clear();
   enumerators_.clear();
   coordinator_ = nullptr;
@@ -112,7 +116,11 @@ void JobMasterActor::on_exit() {
 }
 
 void JobMasterActor::apply(const JobEvent& event) {
-  for (const JobAction action : machine_.on(event)) perform(action);
+  if (!event.status.is_ok()) note_failure(event);
+  const JobPhase before = machine_.phase();
+  const auto actions = machine_.on(event);
+  if (machine_.phase() != before) phase_since_ms_ = settings_.clock->wall_ms();
+  for (const JobAction action : actions) perform(action);
 }
 
 void JobMasterActor::perform(JobAction action) {
@@ -277,6 +285,8 @@ void JobMasterActor::stop_sources() {
   if (coordinator_) {
     SnapshotRequest request;
     request.stop = true;
+    request.drain = stop_.drain;
+    request.target = stop_.target;
     send(coordinator_, TakeSnapshot{std::move(request)});
     return;
   }
@@ -401,6 +411,66 @@ void JobMasterActor::forget_attempt() {
   commit_rounds_ = 0;
   cancel_sent_ = false;
   ++restarts_;
+}
+
+// ---- inspection and snapshots on request --------------------------------------------------------
+
+void JobMasterActor::note_failure(const JobEvent& event) {
+  FailureLook failure;
+  failure.at = settings_.clock->wall_ms();
+  failure.attempt = machine_.attempt();
+  if (event.kind == JobEventKind::kTaskFailed) {
+    failure.task = settings_.plan->graph.display_name(settings_.plan->graph.tasks()[event.task].id);
+  }
+  failure.error = event.status.to_string();
+  if (failures_.size() == kFailuresKept) failures_.pop_front();
+  failures_.push_back(std::move(failure));
+}
+
+void JobMasterActor::inspect(const InspectJob& request) {
+  JobInspection look;
+  look.summary.state = job_phase_name(machine_.phase());
+  look.summary.state_since = phase_since_ms_;
+  look.summary.restarts = restarts_;
+  if (machine_.phase() != JobPhase::kRunning && !machine_.failure().is_ok()) {
+    look.summary.reason = machine_.failure().to_string();
+  }
+  look.attempt = machine_.attempt();
+  look.failures = {failures_.begin(), failures_.end()};
+  look.checkpointing = static_cast<bool>(coordinator_);
+  if (coordinator_) {
+    send(coordinator_, InspectCheckpoints{std::move(look), request.answer});
+  } else {
+    request.answer(std::move(look));
+  }
+}
+
+void JobMasterActor::take_snapshot(const SnapshotJob& request) {
+  if (!coordinator_) {
+    request.answer(Status::failed_precondition(
+                       "the job takes no checkpoints; --checkpoint-dir and --checkpoint-interval "
+                       "turn them on"),
+                   "");
+    return;
+  }
+  TakeSnapshot take{request.request};
+  take.request.request = next_snapshot_++;
+  snapshots_[take.request.request] = request;
+  send(coordinator_, std::move(take));
+}
+
+void JobMasterActor::snapshot_answered(const SnapshotAnswered& answered) {
+  const auto found = snapshots_.find(answered.request);
+  if (found != snapshots_.end()) {
+    found->second.answer(answered.status, answered.path);
+    snapshots_.erase(found);
+  } else if (answered.status.is_ok()) {
+    savepoint_ = answered.path;
+  } else {
+    note("no savepoint: " + answered.status.message());
+    machine_.stop_refused();
+    if (stop_.on_refused) stop_.on_refused(answered.status);
+  }
 }
 
 // ---- the end ------------------------------------------------------------------------------------

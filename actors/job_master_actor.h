@@ -7,6 +7,7 @@
 // I/O threads. Tasks and TaskManagers are monitored, so an end without a word is noticed, too.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -24,6 +25,7 @@ class JobMasterActor final : public ActorBase {
  public:
   static constexpr int kCommitRoundsMax = 8;
   static constexpr Duration kCommitBackoffFirst{50};
+  static constexpr size_t kFailuresKept = 20;
 
   struct Settings {
     JobNumber number = 0;
@@ -43,6 +45,10 @@ class JobMasterActor final : public ActorBase {
 
  private:
   void apply(const JobEvent& event);
+  void note_failure(const JobEvent& event);
+  void inspect(const InspectJob& request);
+  void take_snapshot(const SnapshotJob& request);
+  void snapshot_answered(const SnapshotAnswered& answered);
   void perform(JobAction action);
   void validate_nodes();
   void open_enumerators();
@@ -83,7 +89,12 @@ class JobMasterActor final : public ActorBase {
   ActorHandle coordinator_;  // With checkpoints.
   /// State this attempt starts from; null = none.
   std::shared_ptr<const CheckpointMetadata> restore_;
-  std::string savepoint_;  // Of a stop.
+  StopJob stop_;                               // As requested.
+  std::string savepoint_;                      // Of a stop.
+  std::map<uint64_t, SnapshotJob> snapshots_;  // Not answered yet, by request number.
+  uint64_t next_snapshot_ = 1;                 // 0 is that of a stop.
+  std::deque<FailureLook> failures_;
+  int64_t phase_since_ms_;
   int restarts_ = 0;
   size_t unopened_enumerators_ = 0;
   size_t pending_deployments_ = 0;

@@ -81,6 +81,8 @@ class JobStateMachine {
   const Status& failure() const { return failure_; }
   /// No task had been deployed when the failure was found.
   bool failed_before_start() const { return failed_before_start_; }
+  /// The job runs on: it may be asked to stop again.
+  void stop_refused() { stop_requested_ = false; }
   /// From now on a failure is final.
   void forbid_restart() { may_restart_ = false; }
   /// Grows with each restart.

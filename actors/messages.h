@@ -20,6 +20,7 @@
 #include "actors/task_snapshots.h"
 #include "core/element.h"
 #include "core/ids.h"
+#include "core/inspection.h"
 #include "core/sink.h"
 #include "core/source.h"
 #include "state/checkpoint_protocol.h"
@@ -287,9 +288,37 @@ struct SubmitJob {
   /// One line for the log of the job; any thread. Optional.
   std::function<void(const std::string&)> on_note;
 };
-/// To the JobManager: for all its jobs; it passes them on to their masters.
-struct StopJob {};
-struct CancelJob {};
+/// To the JobManager, which passes them on to the job's master, or to all masters for job 0.
+struct StopJob {
+  JobNumber job = 0;
+  bool drain = false;
+  /// Directory of the savepoint; empty: the job's own.
+  std::string target;
+  /// Called when the job runs on because its savepoint failed; any thread. Optional.
+  std::function<void(const Status&)> on_refused;
+};
+struct CancelJob {
+  JobNumber job = 0;
+};
+
+/// A look at a job, on the way from the JobManager over the master to the coordinator; each adds
+/// what it knows, the last one answers. Unanswered when the job ends meanwhile.
+struct InspectJob {
+  JobNumber job = 0;  // 0: the only one.
+  /// Called on any thread.
+  std::function<void(JobInspection)> answer;
+};
+struct InspectCheckpoints {
+  JobInspection look;
+  std::function<void(JobInspection)> answer;
+};
+/// A savepoint or checkpoint now; the job runs on.
+struct SnapshotJob {
+  JobNumber job = 0;
+  SnapshotRequest request;
+  /// Called on any thread, with the path of the snapshot.
+  std::function<void(const Status&, const std::string& path)> answer;
+};
 
 struct AllocateSlots {
   JobNumber job = 0;
@@ -389,6 +418,9 @@ SLUICE_LOCAL_MESSAGE(sluice::RegisterTaskManager)
 SLUICE_LOCAL_MESSAGE(sluice::SubmitJob)
 SLUICE_LOCAL_MESSAGE(sluice::StopJob)
 SLUICE_LOCAL_MESSAGE(sluice::CancelJob)
+SLUICE_LOCAL_MESSAGE(sluice::InspectJob)
+SLUICE_LOCAL_MESSAGE(sluice::InspectCheckpoints)
+SLUICE_LOCAL_MESSAGE(sluice::SnapshotJob)
 SLUICE_LOCAL_MESSAGE(sluice::AllocateSlots)
 SLUICE_LOCAL_MESSAGE(sluice::SlotsAllocated)
 SLUICE_LOCAL_MESSAGE(sluice::JobEnded)

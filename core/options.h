@@ -104,6 +104,9 @@ inline constexpr OptionKey<Duration> kTaskCancellationTimeout{"task.cancellation
 inline constexpr OptionKey<Duration> kTaskStuckTimeout{"task.stuck-timeout"};
 inline constexpr OptionKey<int64_t> kSchedulerThreads{"scheduler.threads"};  // 0 = one per core
 inline constexpr OptionKey<int64_t> kIoThreads{"scheduler.io-threads"};
+inline constexpr OptionKey<bool> kRestEnabled{"rest.enabled"};
+inline constexpr OptionKey<std::string> kRestBindAddress{"rest.bind-address"};
+inline constexpr OptionKey<int64_t> kRestPort{"rest.port"};  // 0 = any free one
 inline constexpr OptionKey<Duration> kLatencyInterval{"metrics.latency.interval"};
 inline constexpr OptionKey<std::string> kOnBadRecord{"on-bad-record"};
 inline constexpr OptionKey<std::string> kStateBackend{"state.backend"};

@@ -166,6 +166,7 @@ Status TaskActor::open_task() {
     settings_->services.restored.back() = readers.back().get();
   }
   settings_->services.restored_finished = finished;
+  if (settings_->restore) settings_->services.restored_checkpoint = settings_->restore->id;
   task_ = std::make_unique<Task>(std::move(settings_->spec), std::move(settings_->services),
                                  static_cast<TaskLink&>(*this));
   phase_ = Phase::kOpen;

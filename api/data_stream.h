@@ -314,6 +314,7 @@ DataStreamSink DataStream<T>::sink_to(S sink) const {
   if (shared->create_committer() != nullptr) {
     node.committer_factory = [shared] { return shared->create_committer(); };
   }
+  node.may_block = shared->may_block();
   node.validate = [shared](bool fresh_start) { return shared->validate(fresh_start); };
   return DataStreamSink(plan_, plan_->graph().add_node(std::move(node)).id);
 }

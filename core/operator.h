@@ -14,6 +14,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -88,6 +89,8 @@ struct OperatorContext {
   std::function<void()> wake;
   /// State to start from; null on a fresh start. Only valid during open().
   SnapshotReader* restored = nullptr;
+  /// The checkpoint or savepoint that the job started from.
+  std::optional<CheckpointId> restored_checkpoint;
   StateBackendKind state_backend = StateBackendKind::kHashMap;
   /// Bytes of keyed state this operator instance may hold in memory; 0 = no limit.
   size_t state_memory_bytes = 0;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,8 @@ struct SinkContext {
   std::function<void()> wake;
   /// Writer state of the last checkpoint (items of snapshot_state), empty on a fresh start.
   std::vector<std::string> restored;
+  /// The checkpoint or savepoint that the job started from; nothing on a fresh start.
+  std::optional<CheckpointId> restored_checkpoint;
 };
 
 template <class T>
@@ -63,6 +66,11 @@ class Committer {
  public:
   virtual ~Committer() = default;
   virtual CommitOutcome commit(const Committable& committable, std::string& error) = 0;
+  /// Commits what a snapshot held when the job started from it: written by an earlier run, and
+  /// perhaps visible already. Before any commit() of this run.
+  virtual CommitOutcome recommit(const Committable& committable, std::string& error) {
+    return commit(committable, error);
+  }
   /// After recovery, when all restored committables were committed: removes leftovers that no
   /// checkpoint knows.
   virtual Status abort_unknown(const std::vector<Committable>& /*known*/) { return Status::ok(); }
@@ -80,6 +88,8 @@ class Sink {
   virtual std::unique_ptr<SinkWriter<T>> create_writer() const = 0;
   /// Null when written data is visible at once.
   virtual std::unique_ptr<Committer> create_committer() const { return nullptr; }
+  /// Opening, writing or committing may wait for others: the task gets a thread of its own.
+  virtual bool may_block() const { return false; }
 };
 
 }  // namespace sluice

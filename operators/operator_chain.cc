@@ -56,6 +56,7 @@ Status OperatorChain::open(const TaskServices& services, size_t batch_bytes) {
     context.io = services.io;
     context.wake = services.wake;
     context.restored = services.restored.empty() ? nullptr : services.restored[i];
+    context.restored_checkpoint = services.restored_checkpoint;
     context.state_backend = services.state_backend;
     context.state_memory_bytes = services.state_memory_bytes;
     context.state_directory = services.state_directory.empty()

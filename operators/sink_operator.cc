@@ -19,9 +19,8 @@ bool decode_committable(std::string_view bytes, Committable& committable) {
   return !reader.failed() && reader.at_end();
 }
 
-Status commit_one(Committer& committer, const Committable& committable) {
-  std::string error;
-  switch (committer.commit(committable, error)) {
+Status commit_status(CommitOutcome outcome, const std::string& error) {
+  switch (outcome) {
     case CommitOutcome::kCommitted:
     case CommitOutcome::kAlreadyCommitted:
       return Status::ok();

@@ -30,6 +30,7 @@ class SinkOperator final : public Operator {
     sink_context_.metrics = context.metrics;
     sink_context_.io = context.io;
     sink_context_.wake = context.wake;
+    sink_context_.restored_checkpoint = context.restored_checkpoint;
     records_ = &context.metrics->counter("records_out");
     committer_ = sink_->create_committer();
     if (context.restored != nullptr) {
@@ -113,8 +114,8 @@ namespace detail {
 
 std::string encode_committable(const Committable& committable);
 bool decode_committable(std::string_view bytes, Committable& committable);
-/// Commits one; retries are the caller's business. OK when it is visible now.
-Status commit_one(Committer& committer, const Committable& committable);
+/// What an outcome means to the task. OK when the committable is visible now.
+Status commit_status(CommitOutcome outcome, const std::string& error);
 
 /// State of a sink: committables of checkpoints that are not complete, and the writer's own items.
 class FrozenSink final : public FrozenState {
@@ -156,7 +157,9 @@ Status SinkOperator<T>::recover(SnapshotReader& restored) {
                                 "' cannot be read");
     }
     if (!committer_) continue;
-    SLUICE_RETURN_IF_ERROR(detail::commit_one(*committer_, committable));
+    std::string error;
+    const CommitOutcome outcome = committer_->recommit(committable, error);
+    SLUICE_RETURN_IF_ERROR(detail::commit_status(outcome, error));
     known.push_back(std::move(committable));
   }
   return committer_ ? committer_->abort_unknown(known) : Status::ok();
@@ -171,7 +174,9 @@ Status SinkOperator<T>::commit_up_to(CheckpointId checkpoint) {
   size_t done = 0;
   Status failed;
   for (; done < pending_.size() && pending_[done].checkpoint <= checkpoint; ++done) {
-    failed = detail::commit_one(*committer_, pending_[done]);
+    std::string error;
+    const CommitOutcome outcome = committer_->commit(pending_[done], error);
+    failed = detail::commit_status(outcome, error);
     if (!failed.is_ok()) break;
     fail_point("commit_half_done");
   }

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -97,6 +98,7 @@ struct TaskServices {
   std::string state_directory;
   /// Restored state of stage i, or null. Empty vector = fresh start.
   std::vector<SnapshotReader*> restored;
+  std::optional<CheckpointId> restored_checkpoint;
   /// The task had ended before the restored checkpoint: it passes the end of its input on and emits
   /// nothing again (semantics rule 31).
   bool restored_finished = false;

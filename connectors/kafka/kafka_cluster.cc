@@ -191,6 +191,29 @@ Status KafkaCluster::grow_topic(const std::string& name, int32_t partitions) {
   return topic_outcome(*client_, event.get(), "grow topic " + name, results, count);
 }
 
+Result<std::vector<std::string>> KafkaCluster::groups(std::string_view prefix) {
+  const KafkaOwned<rd_kafka_queue_t> queue(rd_kafka_queue_new(client_->get()));
+  rd_kafka_ListConsumerGroups(client_->get(), nullptr, queue.get());
+  const KafkaOwned<rd_kafka_event_t> event(rd_kafka_queue_poll(queue.get(), timeout_ms()));
+  const std::string what = "list consumer groups";
+  if (!event) return Status::unavailable("kafka: no answer to '" + what + "'");
+  if (rd_kafka_event_error(event.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return client_->failure(rd_kafka_event_error(event.get()), what);
+  }
+  const auto* result = rd_kafka_event_ListConsumerGroups_result(event.get());
+  size_t count = 0;
+  // Each broker answers for its own groups.
+  const rd_kafka_error_t** errors = rd_kafka_ListConsumerGroups_result_errors(result, &count);
+  if (count > 0) return client_->failure(rd_kafka_error_code(errors[0]), what);
+  const auto* listings = rd_kafka_ListConsumerGroups_result_valid(result, &count);
+  std::vector<std::string> names;
+  for (size_t i = 0; i < count; ++i) {
+    const std::string name = rd_kafka_ConsumerGroupListing_group_id(listings[i]);
+    if (name.starts_with(prefix)) names.push_back(name);
+  }
+  return names;
+}
+
 Result<std::string> KafkaCluster::topic_setting(const std::string& topic, const std::string& name) {
   const std::string what = "settings of topic " + topic;
   rd_kafka_ConfigResource_t* resource =

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "connectors/kafka/kafka_properties.h"
@@ -64,6 +65,8 @@ class KafkaCluster {
   Status delete_topic(const std::string& name);
   /// Raises the number of partitions.
   Status grow_topic(const std::string& name, int32_t partitions);
+  /// Consumer groups that this client may see whose names begin with `prefix`.
+  Result<std::vector<std::string>> groups(std::string_view prefix);
   /// A setting of a topic, e.g. "max.message.bytes".
   Result<std::string> topic_setting(const std::string& topic, const std::string& name);
 

@@ -4,59 +4,74 @@ namespace sluice {
 namespace {
 
 // A fenced or expired transaction is written anew, at most this often per call.
-constexpr int kCommitAttemptsMax = 3;
+constexpr int kCommitAttemptsMax = 5;
+
+bool is_settled(CommitOutcome outcome) {
+  return outcome == CommitOutcome::kCommitted || outcome == CommitOutcome::kAlreadyCommitted;
+}
 
 }  // namespace
 
-Status KafkaCommitter::ensure_open(Session& session, const KafkaEpoch& epoch) {
-  if (session.transaction) return Status::ok();
-  SLUICE_ASSIGN_OR_RETURN(session.transaction,
-                          KafkaTransaction::open(properties_, std::string(epoch.transactional_id),
-                                                 std::string(epoch.topic)));
-  const uint64_t claim = session.transaction->marker().newest_claim();
-  if (!session.claim_seen) {
-    session.claim = claim;
-    session.claim_seen = true;
-  }
-  return Status::ok();
+CommitOutcome KafkaCommitter::commit(const Committable& committable, std::string& error) {
+  return commit_from(Origin::kThisRun, committable, error);
 }
 
-CommitOutcome KafkaCommitter::commit(const Committable& committable, std::string& error) {
+CommitOutcome KafkaCommitter::recommit(const Committable& committable, std::string& error) {
+  return commit_from(Origin::kEarlierRun, committable, error);
+}
+
+std::string KafkaCommitter::objection(Origin origin, const KafkaMarker& marker,
+                                      const KafkaEpoch& epoch) const {
+  if (origin == Origin::kEarlierRun) {
+    if (allow_repeats_ || marker.knows(epoch.incarnation)) return "";
+    return "the brokers have forgotten what was committed (offsets.retention.minutes), so these "
+           "results may be in the topic already; allow repeats to write them";
+  }
+  // A marker that the brokers have forgotten holds no claim of anybody.
+  if (marker.is_empty() || marker.newest_claim() == epoch.incarnation) return "";
+  return "another run of this job has taken over";
+}
+
+CommitOutcome KafkaCommitter::commit_from(Origin origin, const Committable& committable,
+                                          std::string& error) {
   const auto epoch = KafkaEpoch::decode(committable.data);
   if (!epoch.is_ok()) {
     error = epoch.status().to_string();
     return CommitOutcome::kFailedKnown;
   }
-  Session& session = sessions_[std::string(epoch->transactional_id)];
+  const std::string id(epoch->transactional_id);
+  auto& transaction = transactions_[id];
   CommitOutcome outcome = CommitOutcome::kRetry;
   for (int attempt = 0; attempt < kCommitAttemptsMax; ++attempt) {
-    const Status opened = ensure_open(session, *epoch);
-    if (!opened.is_ok()) {
-      error = opened.to_string();
-      return opened.retry() == Retry::kWithBackoff ? CommitOutcome::kRetry
-                                                   : CommitOutcome::kFailedKnown;
+    if (!transaction) {
+      auto opened = KafkaTransaction::open(properties_, id, std::string(epoch->topic));
+      if (!opened.is_ok()) {
+        error = opened.status().to_string();
+        if (opened.status().retry() != Retry::kWithBackoff) return CommitOutcome::kFailedKnown;
+        continue;
+      }
+      transaction = std::move(*opened);
     }
-    const KafkaMarker& marker = session.transaction->marker();
-    const bool committed = marker.covers(epoch->incarnation, committable.checkpoint);
-    if (!committed && marker.newest_claim() != session.claim) {
-      // We were frozen or cut off, and a newer run of the job has taken this id: its word counts.
-      error = "kafka transaction " + std::string(epoch->transactional_id) +
-              ": another run of this job has taken over";
-      sessions_.erase(std::string(epoch->transactional_id));
-      return CommitOutcome::kFailedKnown;
+    if (!transaction->marker().covers(epoch->incarnation, committable.checkpoint)) {
+      const std::string reason = objection(origin, transaction->marker(), *epoch);
+      if (!reason.empty()) {
+        error = "kafka sink, checkpoint " + std::to_string(committable.checkpoint.value) + " of " +
+                id + ": " + reason;
+        transaction.reset();
+        return CommitOutcome::kFailedKnown;
+      }
     }
-    outcome = session.transaction->commit(*epoch, committable.checkpoint, error);
-    session.claim = session.transaction->marker().newest_claim();
-    if (!session.transaction->is_broken()) return outcome;
-    session.transaction.reset();
+    outcome = transaction->commit(*epoch, committable.checkpoint, error);
+    if (is_settled(outcome)) return outcome;
+    // Also ends the use of the epoch's bytes by messages under way.
+    transaction.reset();
     if (outcome == CommitOutcome::kFailedKnown) return outcome;
   }
   return outcome;
 }
 
 Status KafkaCommitter::abort_unknown(const std::vector<Committable>& /*known*/) {
-  // The writer that opens next claims its id; a session opened later sees that claim.
-  sessions_.clear();
+  transactions_.clear();
   return Status::ok();
 }
 

@@ -2,7 +2,8 @@
 //
 // One transaction per epoch, under the transactional id of the subtask that wrote it, which need
 // not be the one that commits it (rescaling). An outcome in doubt is settled by opening the id anew
-// and reading its marker. Blocks; one owner at a time.
+// and reading its marker. An epoch of this run is committed only while this run's claim of the id
+// is the newest. Blocks; one owner at a time.
 #pragma once
 
 #include <map>
@@ -18,25 +19,27 @@ namespace sluice {
 
 class KafkaCommitter final : public Committer {
  public:
-  /// `properties` as for a plain producer. Connects at the first commit.
-  explicit KafkaCommitter(KafkaProperties properties) : properties_(std::move(properties)) {}
+  /// `properties` as for a plain producer. Connects at the first commit. `allow_repeats`: an epoch
+  /// of an earlier run is written even if its marker is lost.
+  explicit KafkaCommitter(KafkaProperties properties, bool allow_repeats = false)
+      : properties_(std::move(properties)), allow_repeats_(allow_repeats) {}
 
   CommitOutcome commit(const Committable& committable, std::string& error) override;
+  CommitOutcome recommit(const Committable& committable, std::string& error) override;
   /// Nothing to remove: a transaction is open only while commit() runs, and one that a crash left
   /// open was ended when its id was opened again. Closes the ids of the recovery.
   Status abort_unknown(const std::vector<Committable>& known) override;
 
  private:
-  struct Session {
-    std::unique_ptr<KafkaTransaction> transaction;
-    /// The writer that had claimed the id when this committer first saw its marker.
-    uint64_t claim = 0;
-    bool claim_seen = false;
-  };
-  Status ensure_open(Session& session, const KafkaEpoch& epoch);
+  /// Whose epoch it is.
+  enum class Origin { kThisRun, kEarlierRun };
+  CommitOutcome commit_from(Origin origin, const Committable& committable, std::string& error);
+  /// Why an epoch that the marker does not cover must not be written; empty when it may.
+  std::string objection(Origin origin, const KafkaMarker& marker, const KafkaEpoch& epoch) const;
 
   KafkaProperties properties_;
-  std::map<std::string, Session, std::less<>> sessions_;
+  bool allow_repeats_;
+  std::map<std::string, std::unique_ptr<KafkaTransaction>, std::less<>> transactions_;
 };
 
 }  // namespace sluice

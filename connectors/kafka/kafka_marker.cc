@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::string_view kMarkerPrefix = "sluice1";
 constexpr int kHex = 16;
+constexpr char kFresh = 'f';
 
 }  // namespace
 
@@ -30,6 +31,8 @@ Result<KafkaMarker> KafkaMarker::parse(std::string_view metadata) {
     const auto number = std::from_chars(id.ptr + 1, end, entry.checkpoint);
     if (number.ec != std::errc()) return damaged();
     rest.remove_prefix(static_cast<size_t>(number.ptr - rest.data()));
+    entry.fresh = rest.starts_with(kFresh);
+    if (entry.fresh) rest.remove_prefix(1);
     marker.entries_.push_back(entry);
   }
   return marker;
@@ -44,14 +47,30 @@ std::string KafkaMarker::to_text() const {
     text.append(digits, id.ptr);
     text += ':';
     text += std::to_string(entry.checkpoint);
+    if (entry.fresh) text += kFresh;
   }
   return text;
 }
 
-bool KafkaMarker::covers(uint64_t incarnation, CheckpointId checkpoint) const {
-  return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
-    return entry.incarnation == incarnation && entry.checkpoint >= checkpoint.value;
+const KafkaMarker::Entry* KafkaMarker::find(uint64_t incarnation) const {
+  const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+    return entry.incarnation == incarnation;
   });
+  return found == entries_.end() ? nullptr : &*found;
+}
+
+bool KafkaMarker::covers(uint64_t incarnation, CheckpointId checkpoint) const {
+  const Entry* entry = find(incarnation);
+  return entry != nullptr && entry->checkpoint >= checkpoint.value;
+}
+
+int64_t KafkaMarker::newest_commit() const {
+  int64_t newest = kClaimed;
+  for (size_t i = entries_.size(); i-- > 0;) {
+    newest = std::max(newest, entries_[i].checkpoint);
+    if (entries_[i].fresh) break;
+  }
+  return newest;
 }
 
 void KafkaMarker::add(uint64_t incarnation, CheckpointId checkpoint) {
@@ -64,9 +83,9 @@ void KafkaMarker::add(uint64_t incarnation, CheckpointId checkpoint) {
   if (entries_.size() > kIncarnationsMax) entries_.erase(entries_.begin());
 }
 
-void KafkaMarker::claim(uint64_t incarnation) {
-  std::erase_if(entries_, [](const Entry& entry) { return entry.checkpoint == kClaimed; });
+void KafkaMarker::claim(uint64_t incarnation, bool fresh) {
   add(incarnation, CheckpointId{kClaimed});
+  if (fresh) entries_.back().fresh = true;
 }
 
 uint64_t KafkaMarker::newest_claim() const {

@@ -20,8 +20,9 @@ KafkaProperties producer_properties(const KafkaProperties& given) {
 }
 
 Status KafkaProducer::open(const KafkaProperties& properties, const std::string& topic,
-                           std::function<void()> wake) {
+                           std::function<void()> wake, Memory memory) {
   topic_ = topic;
+  message_flags_ = memory == Memory::kCopied ? RD_KAFKA_MSG_F_COPY : 0;
   wake_ = std::move(wake);
   SLUICE_ASSIGN_OR_RETURN(client_, KafkaClient::open(RD_KAFKA_PRODUCER, properties,
                                                      [this](const rd_kafka_message_t& message) {
@@ -57,9 +58,9 @@ void KafkaProducer::on_delivery(const rd_kafka_message_t& message) {
 rd_kafka_resp_err_t KafkaProducer::produce_plain(const KafkaFrame& frame) {
   // librdkafka takes a null pointer for "no value"; an empty value needs some pointer.
   void* value = frame.has_value ? const_cast<char*>(frame.value.data()) : nullptr;  // NOLINT
-  if (rd_kafka_produce(handle_.get(), frame.partition, RD_KAFKA_MSG_F_COPY, value,
-                       frame.value.size(), frame.has_key ? frame.key.data() : nullptr,
-                       frame.key.size(), nullptr) == 0) {
+  if (rd_kafka_produce(handle_.get(), frame.partition, message_flags_, value, frame.value.size(),
+                       frame.has_key ? frame.key.data() : nullptr, frame.key.size(),
+                       nullptr) == 0) {
     return RD_KAFKA_RESP_ERR_NO_ERROR;
   }
   return rd_kafka_last_error();
@@ -74,18 +75,18 @@ rd_kafka_resp_err_t KafkaProducer::produce_full(const KafkaFrame& frame) {
   };
   add(RD_KAFKA_VTYPE_RKT).u.rkt = handle_.get();
   add(RD_KAFKA_VTYPE_PARTITION).u.i32 = frame.partition;
-  add(RD_KAFKA_VTYPE_MSGFLAGS).u.i = RD_KAFKA_MSG_F_COPY;
+  add(RD_KAFKA_VTYPE_MSGFLAGS).u.i = message_flags_;
   if (frame.timestamp != kNoTimestamp) {
     add(RD_KAFKA_VTYPE_TIMESTAMP).u.i64 = frame.timestamp.ms;
   }
   if (frame.has_value) {
     auto& part = add(RD_KAFKA_VTYPE_VALUE);
-    part.u.mem.ptr = const_cast<char*>(frame.value.data());  // NOLINT: copied by librdkafka.
+    part.u.mem.ptr = const_cast<char*>(frame.value.data());  // NOLINT: only read.
     part.u.mem.size = frame.value.size();
   }
   if (frame.has_key) {
     auto& part = add(RD_KAFKA_VTYPE_KEY);
-    part.u.mem.ptr = const_cast<char*>(frame.key.data());  // NOLINT: copied by librdkafka.
+    part.u.mem.ptr = const_cast<char*>(frame.key.data());  // NOLINT: only read.
     part.u.mem.size = frame.key.size();
   }
   rd_kafka_headers_t* headers = nullptr;

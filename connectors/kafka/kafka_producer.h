@@ -22,12 +22,15 @@ class KafkaProducer {
   KafkaProducer() = default;
   ~KafkaProducer() { close(); }
 
+  /// kBorrowed: key and value of a message stay where they are until it is delivered, i.e. until a
+  /// flush() that succeeds or close().
+  enum class Memory { kCopied, kBorrowed };
   Status open(const KafkaProperties& properties, const std::string& topic,
-              std::function<void()> wake);
+              std::function<void()> wake, Memory memory = Memory::kCopied);
   void close();
 
   enum class Outcome { kTaken, kFull };
-  /// Copies the message. kFull: nothing was taken, wake() follows when there is room.
+  /// kFull: nothing was taken, wake() follows when there is room.
   Result<Outcome> produce(const KafkaFrame& frame);
   /// Serves delivery reports; fails when a message was not delivered.
   Status poll();
@@ -53,6 +56,7 @@ class KafkaProducer {
   KafkaOwned<rd_kafka_queue_t> events_;
   Status failure_;
   std::atomic<bool> waiting_{false};
+  int message_flags_ = RD_KAFKA_MSG_F_COPY;
 };
 
 /// Settings of every producer of a sink: order and no duplicates from retries, Java's partitioner.

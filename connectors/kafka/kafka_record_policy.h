@@ -3,6 +3,7 @@
 #pragma once
 
 #include <concepts>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -79,7 +80,13 @@ class KafkaRecordWriter {
     // Kafka has no times before 1970.
     if (policy_.with_timestamp && time.ms >= 0) frame.set_timestamp(time);
     if constexpr (Policy::kHasPartition) {
-      frame.set_partition(policy_.partition(record, partitions_));
+      const int32_t partition = policy_.partition(record, partitions_);
+      // Found out only when it is committed, it could never be written.
+      if (partition < 0 || partition >= partitions_) {
+        throw std::out_of_range("partition " + std::to_string(partition) + " of " +
+                                std::to_string(partitions_));
+      }
+      frame.set_partition(partition);
     }
     if constexpr (Policy::kHasKey) {
       frame.key([&](std::string& bytes) { append_kafka_key(policy_.key(record), bytes); });

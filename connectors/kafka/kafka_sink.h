@@ -68,6 +68,12 @@ class KafkaSink final : public Sink<typename Policy::Record> {
     settings_.epoch_bytes_max = bytes;
     return *this;
   }
+  /// Exactly once: a start that would, or might, write rows again which are in the topic already is
+  /// an error, e.g. from an older savepoint. With this it goes ahead.
+  KafkaSink& allow_repeats(bool allow = true) {
+    settings_.allow_repeats = allow;
+    return *this;
+  }
   /// Makes the topic when it does not exist; replication 0 = the broker's default.
   KafkaSink& create_topic(int32_t partitions, int32_t replication = 0) {
     settings_.create_partitions = partitions;
@@ -114,8 +120,10 @@ class KafkaSink final : public Sink<typename Policy::Record> {
   }
   std::unique_ptr<Committer> create_committer() const override {
     if (settings_.delivery != KafkaDelivery::kExactlyOnce) return nullptr;
-    return std::make_unique<KafkaCommitter>(producer_properties(settings_.properties));
+    return std::make_unique<KafkaCommitter>(producer_properties(settings_.properties),
+                                            settings_.allow_repeats);
   }
+  bool may_block() const override { return true; }
 
  private:
   template <class Format, class Key, class Headers, class Partition>

@@ -4,24 +4,14 @@
 #include <charconv>
 #include <unistd.h>
 
+#include "connectors/kafka/kafka_client.h"
+#include "connectors/kafka/kafka_producer.h"
+
 namespace sluice {
 namespace {
 
 // librdkafka's default for message.max.bytes.
 constexpr size_t kMessageBytesDefault = 1'000'000;
-
-KafkaProperties settings_query_properties(const KafkaProperties& given) {
-  // Of a producer's settings only those that reach the brokers matter for a question.
-  KafkaProperties result;
-  for (const auto& [name, value] : given.entries()) {
-    if (name == "bootstrap.servers" || name == "client.id" || name.starts_with("s") ||
-        name.starts_with("broker.") || name.starts_with("enable.ssl")) {
-      result.set(name, value);
-    }
-  }
-  result.erase("sticky.partitioning.linger.ms");
-  return result;
-}
 
 size_t settings_number(const std::string& text, size_t otherwise) {
   size_t number = 0;
@@ -36,8 +26,10 @@ Status KafkaSinkSettings::validate() const {
     return Status::invalid_argument("kafka sink: brokers are missing");
   }
   if (topic.empty()) return Status::invalid_argument("kafka sink: the topic is missing");
-  SLUICE_ASSIGN_OR_RETURN(const auto cluster,
-                          KafkaCluster::open(settings_query_properties(properties)));
+  // Names and values of all properties; it does not connect.
+  SLUICE_RETURN_IF_ERROR(
+      KafkaClient::open(RD_KAFKA_PRODUCER, producer_properties(properties)).status());
+  SLUICE_ASSIGN_OR_RETURN(const auto cluster, KafkaCluster::open(query_properties()));
   const auto found = cluster->topic(topic);
   if (found.is_ok()) return Status::ok();
   if (found.status().code() != StatusCode::kNotFound || create_partitions == 0) {
@@ -48,18 +40,30 @@ Status KafkaSinkSettings::validate() const {
   return made.code() == StatusCode::kAlreadyExists ? Status::ok() : made;
 }
 
-std::string KafkaSinkSettings::transactional_id(const TaskInfo& task) const {
+KafkaProperties KafkaSinkSettings::query_properties() const {
+  // Of a producer's settings only those that reach the brokers matter for a question.
+  KafkaProperties result;
+  for (const auto& [name, value] : properties.entries()) {
+    if (name == "bootstrap.servers" || name == "client.id" || name.starts_with("s") ||
+        name.starts_with("broker.") || name.starts_with("enable.ssl")) {
+      result.set(name, value);
+    }
+  }
+  result.erase("sticky.partitioning.linger.ms");
+  return result;
+}
+
+std::string KafkaSinkSettings::transactional_ids(const TaskInfo& task) const {
   std::string prefix = transactional_id_prefix;
   if (prefix.empty()) {
     prefix = "sluice-" + task.job_name + "-" +
              (task.operator_uid.empty() ? task.operator_name : task.operator_uid);
   }
-  return prefix + "-" + std::to_string(task.subtask);
+  return prefix + "-";
 }
 
 Result<KafkaSinkSettings::TopicFacts> KafkaSinkSettings::topic_facts() const {
-  SLUICE_ASSIGN_OR_RETURN(const auto cluster,
-                          KafkaCluster::open(settings_query_properties(properties)));
+  SLUICE_ASSIGN_OR_RETURN(const auto cluster, KafkaCluster::open(query_properties()));
   SLUICE_ASSIGN_OR_RETURN(const KafkaTopic found, cluster->topic(topic));
   TopicFacts facts{.partitions = found.partitions, .message_bytes_max = kMessageBytesDefault};
   if (const std::string* given = properties.find("message.max.bytes")) {

@@ -25,6 +25,9 @@ struct KafkaSinkSettings {
   /// First part of the transactional ids; empty = job name and operator uid.
   std::string transactional_id_prefix;
   size_t epoch_bytes_max = kEpochBytesMaxDefault;
+  /// Whether rows may be written again that are, or may be, in the topic already: on a start from a
+  /// snapshot older than what was committed, and when the brokers have forgotten what was.
+  bool allow_repeats = false;
   /// Makes the topic with this many partitions when it does not exist; 0 = it must exist.
   int32_t create_partitions = 0;
   int32_t create_replication = 0;
@@ -33,8 +36,10 @@ struct KafkaSinkSettings {
   std::string name() const { return "kafka(" + topic + ")"; }
   /// The author's mistakes, then whether the topic exists; makes it when told to.
   Status validate() const;
-  /// One id per sink and subtask, the same in every run of the job.
-  std::string transactional_id(const TaskInfo& task) const;
+  /// One id per sink and subtask, the same in every run of the job: this and the subtask's number.
+  std::string transactional_ids(const TaskInfo& task) const;
+  /// Properties for questions to the brokers.
+  KafkaProperties query_properties() const;
 
   struct TopicFacts {
     int32_t partitions = 0;

@@ -7,8 +7,8 @@ namespace sluice {
 namespace {
 
 // How often a call that librdkafka calls retriable is made again before giving up.
-constexpr int kAttemptsMax = 5;
-constexpr int kFullWaitMs = 20;
+constexpr int kAttemptsMax = 4;
+constexpr int kFullWaitMs = 2;
 
 int timeout_ms(Duration timeout) { return static_cast<int>(timeout.count()); }
 
@@ -24,12 +24,17 @@ Result<std::unique_ptr<KafkaTransaction>> KafkaTransaction::open(
   // 100 ms would be most of a small epoch's time.
   properties.set_default("retry.backoff.ms", "10");
   properties.set_default("transaction.timeout.ms", "60000");
-  SLUICE_RETURN_IF_ERROR(result->producer_.open(properties, topic, nullptr));
+  // flush() waits for all; only failures are worth a call per message.
+  properties.set("delivery.report.only.error", "true");
+  SLUICE_RETURN_IF_ERROR(
+      result->producer_.open(properties, topic, nullptr, KafkaProducer::Memory::kBorrowed));
   rd_kafka_t* client = result->producer_.client().get();
   Status status;
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     rd_kafka_error_t* error = rd_kafka_init_transactions(client, timeout_ms(kTimeout));
-    const bool again = error != nullptr && rd_kafka_error_is_retriable(error) != 0;
+    // Whoever opens may try again later: an outage is not waited for here.
+    const bool again = error != nullptr && rd_kafka_error_is_retriable(error) != 0 &&
+                       rd_kafka_error_code(error) != RD_KAFKA_RESP_ERR__TIMED_OUT;
     status = result->check(error, "start transactions");
     if (!again) break;
   }
@@ -213,9 +218,9 @@ CommitOutcome KafkaTransaction::commit(const KafkaEpoch& epoch, CheckpointId che
   return broken_ ? CommitOutcome::kFailedUnknown : CommitOutcome::kRetry;
 }
 
-Status KafkaTransaction::claim(uint64_t incarnation) {
+Status KafkaTransaction::claim(uint64_t incarnation, bool fresh) {
   KafkaMarker moved = marker_;
-  moved.claim(incarnation);
+  moved.claim(incarnation, fresh);
   SLUICE_RETURN_IF_ERROR(check(rd_kafka_begin_transaction(producer_.client().get()), "begin"));
   // The offset keeps telling the last checkpoint; a claim has none of its own.
   int64_t last = 0;

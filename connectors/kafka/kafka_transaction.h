@@ -21,7 +21,8 @@ namespace sluice {
 
 class KafkaTransaction {
  public:
-  static constexpr Duration kTimeout{30'000};
+  /// Of one call; a broker that restarts is waited for a few times as long.
+  static constexpr Duration kTimeout{10'000};
 
   /// `properties` as for a plain producer. The marker is kept at `topic` in the consumer group
   /// named like the transactional id.
@@ -33,10 +34,11 @@ class KafkaTransaction {
   bool is_broken() const { return broken_; }
 
   /// Writes the epoch and marks it. Outcomes as for a Committer; kAlreadyCommitted without any
-  /// write when the marker covers it.
+  /// write when the marker covers it. After another outcome than these two drop the object before
+  /// the epoch's bytes: messages under way are not copied.
   CommitOutcome commit(const KafkaEpoch& epoch, CheckpointId checkpoint, std::string& error);
-  /// Marks a new writer without records.
-  Status claim(uint64_t incarnation);
+  /// Marks a new writer without records. Until then whoever used the id before may come back.
+  Status claim(uint64_t incarnation, bool fresh);
 
  private:
   KafkaTransaction() = default;

@@ -10,11 +10,11 @@
 #include <utility>
 #include <vector>
 
+#include "connectors/kafka/kafka_claim.h"
 #include "connectors/kafka/kafka_epoch.h"
 #include "connectors/kafka/kafka_producer.h"
 #include "connectors/kafka/kafka_record_policy.h"
 #include "connectors/kafka/kafka_sink_settings.h"
-#include "connectors/kafka/kafka_transaction.h"
 #include "core/sink.h"
 
 namespace sluice {
@@ -84,13 +84,12 @@ class KafkaEpochWriter final : public SinkWriter<typename Policy::Record> {
   Status open(SinkContext& context) override {
     SLUICE_ASSIGN_OR_RETURN(facts_, settings_.topic_facts());
     records_ = std::make_unique<KafkaRecordWriter<Policy>>(policy_, facts_.partitions);
-    const std::string id = settings_.transactional_id(context.task);
+    const std::string id =
+        settings_.transactional_ids(context.task) + std::to_string(context.task.subtask);
     const uint64_t incarnation = draw_incarnation();
-    // Shuts out an earlier run of this subtask that may still be alive somewhere.
-    SLUICE_ASSIGN_OR_RETURN(
-        const auto transaction,
-        KafkaTransaction::open(producer_properties(settings_.properties), id, settings_.topic));
-    SLUICE_RETURN_IF_ERROR(transaction->claim(incarnation));
+    // Shuts out an earlier run that may still be alive somewhere.
+    SLUICE_RETURN_IF_ERROR(
+        claim_transactional_ids(settings_, context.task, context.restored_checkpoint, incarnation));
     epoch_ = std::make_unique<KafkaEpochBuffer>(id, settings_.topic, incarnation);
     return Status::ok();
   }

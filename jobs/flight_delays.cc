@@ -11,52 +11,13 @@
 #include "connectors/dead_letter_file.h"
 #include "connectors/files/file_sink.h"
 #include "connectors/files/file_source.h"
+#include "jobs/delay_summary.h"
 #include "jobs/flight.h"
 
 namespace jobs {
 namespace {
 
 using namespace sluice;  // NOLINT: a job speaks the API's language.
-
-constexpr int32_t kDelayedFromMin = 15;
-
-/// What is known of one origin in one window.
-struct DelaySummary {
-  int64_t flights = 0;
-  int64_t delayed = 0;
-  int64_t total_delay_min = 0;
-  int32_t max_delay_min = INT32_MIN;
-};
-SLUICE_RECORD(DelaySummary, flights, delayed, total_delay_min, max_delay_min);
-
-struct OriginDelays {
-  EventTime window_start;
-  EventTime window_end;
-  Text origin;
-  int64_t flights = 0;
-  int64_t delayed = 0;
-  int64_t total_delay_min = 0;
-  int32_t max_delay_min = 0;
-};
-SLUICE_RECORD(OriginDelays, window_start, window_end, origin, flights, delayed, total_delay_min,
-              max_delay_min);
-
-struct SummarizeDelays {
-  DelaySummary create_accumulator() const { return {}; }
-  void add(const Flight& flight, DelaySummary& summary) const {
-    ++summary.flights;
-    if (flight.delay_min >= kDelayedFromMin) ++summary.delayed;
-    summary.total_delay_min += flight.delay_min;
-    summary.max_delay_min = std::max(summary.max_delay_min, flight.delay_min);
-  }
-  DelaySummary get_result(const DelaySummary& summary) const { return summary; }
-  void merge(DelaySummary& into, const DelaySummary& other) const {
-    into.flights += other.flights;
-    into.delayed += other.delayed;
-    into.total_delay_min += other.total_delay_min;
-    into.max_delay_min = std::max(into.max_delay_min, other.max_delay_min);
-  }
-};
 
 SLUICE_JOB(flight_delays) {
   const std::string input = args.path("input", "CSV file, directory or glob of flights");
@@ -79,14 +40,7 @@ SLUICE_JOB(flight_delays) {
   auto delays = flights.key_by(&Flight::origin)
                     .window(TumblingEventTimeWindows::of(window))
                     .side_output_late_data(late)
-                    .aggregate<OriginDelays>(
-                        SummarizeDelays{},
-                        [](const Text& origin, const TimeWindow& span,
-                           std::span<const DelaySummary> summary, Collector<OriginDelays>& out) {
-                          const DelaySummary& s = summary.front();
-                          out.collect({EventTime{span.start}, EventTime{span.end}, origin,
-                                       s.flights, s.delayed, s.total_delay_min, s.max_delay_min});
-                        })
+                    .aggregate<OriginDelays>(SummarizeDelays<Flight>{}, collect_delays)
                     .name("delays per origin")
                     .uid("delays");
 

@@ -93,8 +93,13 @@ template <LineFormat F>
 class KafkaLineWriter {
  public:
   explicit KafkaLineWriter(const F& format) : writer_(format) {}
-  void append(const typename F::Record& record, std::string& out) {
-    writer_.append(record, out);
+  /// Changelog formats write the kind, too.
+  void append(const typename F::Record& record, RowKind kind, std::string& out) {
+    if constexpr (requires { writer_.append(record, kind, out); }) {
+      writer_.append(record, kind, out);
+    } else {
+      writer_.append(record, out);
+    }
     if (!out.empty() && out.back() == '\n') out.pop_back();
   }
 

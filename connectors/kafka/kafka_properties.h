@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/status.h"
+
 namespace sluice {
 
 class KafkaProperties {
@@ -18,6 +20,8 @@ class KafkaProperties {
     if (find(name) == nullptr) set(name, value);
   }
   void erase(std::string_view name);
+  /// Takes over all of `others`.
+  void set_all(const KafkaProperties& others);
   /// Null when it is not set.
   const std::string* find(std::string_view name) const;
   const std::vector<std::pair<std::string, std::string>>& entries() const { return entries_; }
@@ -28,5 +32,9 @@ class KafkaProperties {
  private:
   std::vector<std::pair<std::string, std::string>> entries_;
 };
+
+/// `name = value` lines as in Kafka's own client files; '#' begins a comment line. The place for
+/// passwords.
+Result<KafkaProperties> read_kafka_properties(const std::string& path);
 
 }  // namespace sluice

@@ -92,7 +92,13 @@ class KafkaRecordWriter {
       frame.key([&](std::string& bytes) { append_kafka_key(policy_.key(record), bytes); });
     }
     if (!policy_.upsert || kind != RowKind::kDelete) {
-      frame.value([&](std::string& bytes) { format_.append(record, bytes); });
+      frame.value([&](std::string& bytes) {
+        if constexpr (requires { format_.append(record, kind, bytes); }) {
+          format_.append(record, kind, bytes);
+        } else {
+          format_.append(record, bytes);
+        }
+      });
     }
     if constexpr (Policy::kHasHeaders) {
       KafkaHeaders headers(frame);

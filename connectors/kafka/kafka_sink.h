@@ -85,6 +85,10 @@ class KafkaSink final : public Sink<typename Policy::Record> {
     settings_.properties.set(name, value);
     return *this;
   }
+  KafkaSink& properties(const KafkaProperties& all) {
+    settings_.properties.set_all(all);
+    return *this;
+  }
 
   /// The message's key: text, a number or a record. Equal keys go to one partition, the same that
   /// Java's producers choose.

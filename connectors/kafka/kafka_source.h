@@ -59,6 +59,10 @@ class KafkaSource final : public Source<typename Format::Record> {
     settings_.properties.set(name, value);
     return *this;
   }
+  KafkaSource& properties(const KafkaProperties& all) {
+    settings_.properties.set_all(all);
+    return *this;
+  }
 
   bool is_bounded() const override { return settings_.bounded; }
   std::unique_ptr<SplitEnumerator> create_enumerator() const override {

@@ -1,8 +1,9 @@
 // Places where a test can make the process die, as if it had been killed at that instruction.
 //
 // The environment variable SLUICE_FAIL_POINT=name:n ends the process by SIGKILL the n-th time it
-// passes `fail_point(name)`. Without the variable a pass costs a load and a branch. Names are
-// listed in docs/testing.md. Any thread.
+// passes `fail_point(name)`; name:n:stop freezes it by SIGSTOP instead, and SIGCONT lets it go on.
+// Without the variable a pass costs a load and a branch. Names are listed in docs/testing.md. Any
+// thread.
 #pragma once
 
 namespace sluice {

@@ -8,6 +8,10 @@
 namespace sluice {
 namespace {
 
+// How long a partition may be without a leader.
+constexpr int kLeaderAttemptsMax = 50;
+constexpr int kLeaderWaitMs = 100;
+
 using Partitions = KafkaOwned<rd_kafka_topic_partition_list_t>;
 
 Partitions make_list(const std::vector<KafkaPartition>& partitions, int64_t offset) {
@@ -90,19 +94,31 @@ Result<std::vector<KafkaCluster::Place>> KafkaCluster::list_offsets(
     const std::vector<KafkaPartition>& partitions, int64_t timestamp, const char* what) {
   std::vector<Place> places;
   if (partitions.empty()) return places;
-  // The request's special times -1 and -2 mean the end and the beginning.
-  const Partitions list = make_list(partitions, timestamp);
-  const auto error = rd_kafka_offsets_for_times(client_->get(), list.get(), timeout_ms());
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return client_->failure(error, what);
-  for (int i = 0; i < list->cnt; ++i) {
-    const auto& element = list->elems[i];
-    const KafkaPartition& partition = partitions[static_cast<size_t>(i)];
-    if (element.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return client_->failure(element.err, std::string(what) + " of " + to_text(partition));
+  Status failed;
+  for (int attempt = 0; attempt < kLeaderAttemptsMax; ++attempt) {
+    places.clear();
+    failed = Status::ok();
+    // The request's special times -1 and -2 mean the end and the beginning.
+    const Partitions list = make_list(partitions, timestamp);
+    const auto error = rd_kafka_offsets_for_times(client_->get(), list.get(), timeout_ms());
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return client_->failure(error, what);
+    bool moves = false;
+    for (int i = 0; i < list->cnt; ++i) {
+      const auto& element = list->elems[i];
+      const KafkaPartition& partition = partitions[static_cast<size_t>(i)];
+      places.push_back({partition, element.offset});
+      if (element.err == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+      moves = moves || element.err == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+              element.err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+      failed = client_->failure(element.err, std::string(what) + " of " + to_text(partition));
     }
-    places.push_back({partition, element.offset});
+    if (failed.is_ok()) return places;
+    if (!moves) return failed;
+    // A topic just made, or a broker that went away: its leader is known in a moment.
+    rd_kafka_message_t* event = rd_kafka_consumer_poll(client_->get(), kLeaderWaitMs);
+    if (event != nullptr) rd_kafka_message_destroy(event);
   }
-  return places;
+  return failed;
 }
 
 Result<std::vector<KafkaCluster::Place>> KafkaCluster::begin_offsets(

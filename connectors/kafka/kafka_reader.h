@@ -1,7 +1,8 @@
 // Reads the partitions of one source subtask: messages into records.
 //
-// A reader asks for splits once after it has opened and after every assignment, also while it has
-// data, so that the enumerator can give it partitions found later. One task's thread.
+// A reader asks for splits once after it has opened and, unless its input is bounded, after every
+// assignment, also while it has data, so that the enumerator can give it partitions found later.
+// One task's thread.
 #pragma once
 
 #include <deque>
@@ -30,7 +31,8 @@ class KafkaReader final : public SourceReader<typename Format::Record> {
 
   Status add_split(const SourceSplit& split) override {
     SLUICE_ASSIGN_OR_RETURN(const KafkaSplit decoded, KafkaSplit::decode(split));
-    may_ask_ = true;
+    // With bounded input all come at once, and asking again says that they are read.
+    may_ask_ = !settings_.bounded;
     return consumer_.add(decoded);
   }
   void pause_splits(const std::vector<int>& paused) override { consumer_.pause(paused); }

@@ -12,6 +12,7 @@ namespace {
 
 // librdkafka's default for message.max.bytes.
 constexpr size_t kMessageBytesDefault = 1'000'000;
+constexpr int kAppearQuestionsMax = 2000;
 
 size_t settings_number(const std::string& text, size_t otherwise) {
   size_t number = 0;
@@ -37,7 +38,14 @@ Status KafkaSinkSettings::validate() const {
   }
   const Status made = cluster->create_topic(topic, create_partitions, create_replication);
   // Somebody else may have been faster.
-  return made.code() == StatusCode::kAlreadyExists ? Status::ok() : made;
+  if (!made.is_ok() && made.code() != StatusCode::kAlreadyExists) return made;
+  // It is known everywhere a moment later; each question waits for its answer.
+  Status known;
+  for (int i = 0; i < kAppearQuestionsMax; ++i) {
+    known = cluster->topic(topic).status();
+    if (known.is_ok()) break;
+  }
+  return known;
 }
 
 KafkaProperties KafkaSinkSettings::query_properties() const {

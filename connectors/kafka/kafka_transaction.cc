@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "core/fail_point.h"
+
 namespace sluice {
 namespace {
 
@@ -201,11 +203,18 @@ CommitOutcome KafkaTransaction::commit(const KafkaEpoch& epoch, CheckpointId che
   moved.add(epoch.incarnation, checkpoint);
   if (status.is_ok()) {
     status = write(epoch);
-    if (status.is_ok()) status = send_marker(moved, checkpoint.value);
+    if (status.is_ok()) {
+      fail_point("kafka_epoch_written");
+      status = send_marker(moved, checkpoint.value);
+    }
     if (!status.is_ok() && !broken_) abort();
   }
-  if (status.is_ok()) status = end_commit();
   if (status.is_ok()) {
+    fail_point("kafka_marker_sent");
+    status = end_commit();
+  }
+  if (status.is_ok()) {
+    fail_point("kafka_committed");
     marker_ = std::move(moved);
     return CommitOutcome::kCommitted;
   }

@@ -120,7 +120,7 @@ class SourceRun {
     SourceContext context;
     std::unique_ptr<SourceReader<T>> reader;
     bool done = false;
-    bool asked = false;
+    bool no_more = false;
     bool told_none = false;
   };
 
@@ -163,19 +163,19 @@ class SourceRun {
     return ask(subtask);
   }
   bool ask(Subtask& subtask) {
+    // A reader that needs splits after it was told that there are no more has ended.
+    if (subtask.no_more) {
+      subtask.done = true;
+      return true;
+    }
     auto assignment = enumerator->next(subtask.index);
+    subtask.no_more = assignment.no_more;
     for (const SourceSplit& split : assignment.splits) {
       REQUIRE(subtask.reader->add_split(split).is_ok());
     }
     if (!assignment.splits.empty()) return true;
     subtask.told_none = !assignment.no_more;
-    if (assignment.no_more) {
-      // Told at the first question; the end comes when it asks with everything read.
-      subtask.done = subtask.asked && subtask.reader->snapshot().empty();
-      subtask.asked = true;
-      return true;
-    }
-    return false;
+    return assignment.no_more;
   }
   void wait() {
     std::unique_lock lock(mutex_);

@@ -25,6 +25,11 @@ CheckpointProtocolOptions checkpoint_protocol_options(const Options& options) {
   protocol.kind = !exactly_once ? CheckpointKind::kAtLeastOnce
                   : unaligned   ? CheckpointKind::kUnaligned
                                 : CheckpointKind::kAligned;
+  if (unaligned) {
+    protocol.aligned_timeout = options.get(options::kCheckpointAlignedTimeout);
+    // What one has overtaken must be settled before the next.
+    protocol.max_concurrent = 1;
+  }
   return protocol;
 }
 

@@ -1,7 +1,10 @@
 #include "actors/job_plan.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
+
+#include "core/check.h"
 
 namespace sluice {
 namespace {
@@ -25,6 +28,14 @@ Status check_runtime_mode(const LogicalGraph& graph, const Options& options) {
     }
   }
   return Status::ok();
+}
+
+int edge_of_output(const ExecutionTask& sender, int channel) {
+  for (const TaskOutputEdge& edge : sender.edges) {
+    if (channel < edge.first_channel + edge.channels) return edge.edge;
+  }
+  SLUICE_CHECK_MSG(false, "an output channel without an edge");
+  return -1;
 }
 
 size_t batch_bytes_of(const JobPlan& plan, const ExecutionTask& task) {
@@ -91,10 +102,18 @@ TaskSpec make_task_spec(const JobPlan& plan, TaskId id, AttemptId attempt) {
                           edge.type, out.first_channel, out.channels,
                           plan.graph.chained().vertex(edge.to).max_parallelism});
   }
+  std::map<int, int> input_edges;  // Edge of the graph → edge into this task.
   for (const auto& input : task.inputs) {
-    const size_t batch_bytes = batch_bytes_of(plan, plan.graph.task(input.source.task));
-    spec.input_channels.push_back(
-        {input.input, credits_for(plan.limits, static_cast<int>(task.inputs.size()), batch_bytes)});
+    const ExecutionTask& sender = plan.graph.task(input.source.task);
+    const int edge = edge_of_output(sender, input.source.channel);
+    const auto [at, is_new] = input_edges.emplace(edge, static_cast<int>(spec.input_edges.size()));
+    if (is_new) {
+      const VertexEdge& from = plan.graph.chained().edges[static_cast<size_t>(edge)];
+      spec.input_edges.push_back({input.input, from.partitioning, from.selector, from.type});
+    }
+    const uint32_t credit = credits_for(plan.limits, static_cast<int>(task.inputs.size()),
+                                        batch_bytes_of(plan, sender));
+    spec.input_channels.push_back({input.input, credit, at->second, sender.id.subtask});
   }
   spec.input_count = vertex.input_count;
   spec.is_source = vertex.is_source;

@@ -64,6 +64,8 @@ struct RecordType {
   BatchPtr (*make_batch)(uint32_t row_limit);
   /// Reads what Batch::encode wrote; null on malformed bytes.
   BatchPtr (*decode_batch)(ByteReader& reader);
+  /// Whether Batch::encode and decode_batch work: there is a codec.
+  bool is_encodable;
 };
 
 class Batch {
@@ -275,7 +277,8 @@ const RecordType& record_type() {
   static const RecordType kType{
       typeid(T).name(), sizeof(T),
       [](uint32_t row_limit) -> BatchPtr { return TypedBatch<T>::make(row_limit); },
-      [](ByteReader& reader) -> BatchPtr { return TypedBatch<T>::decode(reader); }};
+      [](ByteReader& reader) -> BatchPtr { return TypedBatch<T>::decode(reader); },
+      Encodable<T>&& std::is_default_constructible_v<T>};
   return kType;
 }
 

@@ -19,8 +19,11 @@ enum class CheckpointKind : uint8_t {
 struct Barrier {
   CheckpointId checkpoint;
   CheckpointKind kind = CheckpointKind::kAligned;
-  /// Wall ms at which the coordinator triggered; aligned time-outs count from here (rule 25).
+  /// Wall ms at which the coordinator triggered.
   int64_t triggered_ms = 0;
+  /// With kUnaligned: wall ms from which on it overtakes data; before, it is aligned. Set by the
+  /// coordinator, so that the time-out counts from the trigger everywhere (rule 25).
+  int64_t unaligned_from_ms = 0;
   /// The source stops after this barrier (stop with savepoint).
   bool terminal = false;
   /// With `terminal`: the MAX watermark was emitted before it (--drain).

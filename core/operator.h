@@ -133,7 +133,12 @@ class Operator {
   /// Which input to read next while several have data: an index, or -1 for any.
   virtual int next_input() const { return -1; }
 
-  /// Before the barrier leaves (semantics rule 21): sinks flush and pre-commit here.
+  /// Whether a snapshot taken now, in the middle of an input batch, together with the rows from the
+  /// cursor on and the outputs, is all there is. False while results of one record or timer are
+  /// still to come that only this object knows; between two batches it must hold.
+  virtual bool can_snapshot() const { return true; }
+  /// Before the barrier leaves (semantics rule 21): sinks flush and pre-commit here. With unaligned
+  /// checkpoints this and snapshot() also come in the middle of a batch.
   virtual Status prepare_snapshot(CheckpointId /*checkpoint*/) { return Status::ok(); }
   /// Freezes the state; null when there is none.
   virtual Result<std::unique_ptr<FrozenState>> snapshot(CheckpointId /*checkpoint*/) {

@@ -16,18 +16,24 @@ StreamBatch OutputBase::take() {
   return result;
 }
 
+void OutputBase::seal() {
+  if (rows_building() == 0 && marks_.empty()) return;
+  StreamBatch built;
+  if (rows_building() > 0) built.batch = std::move(building_);
+  built.marks = std::move(marks_);
+  marks_.clear();
+  sealed_.push_back(std::move(built));
+}
+
+const std::deque<StreamBatch>& OutputBase::queued() {
+  seal();
+  return sealed_;
+}
+
 void OutputBase::forward(StreamBatch batch) {
   if (discarding_) return;
-  if (has_output()) {
-    // Keep the order: what was built so far leaves first.
-    if (rows_building() > 0 || !marks_.empty()) {
-      StreamBatch built;
-      if (rows_building() > 0) built.batch = std::move(building_);
-      built.marks = std::move(marks_);
-      marks_.clear();
-      sealed_.push_back(std::move(built));
-    }
-  }
+  // Keep the order: what was built so far leaves first.
+  seal();
   if (!batch.is_empty()) sealed_.push_back(std::move(batch));
 }
 

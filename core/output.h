@@ -47,6 +47,9 @@ class OutputBase {
   bool has_output() const { return !sealed_.empty() || rows_building() > 0 || !marks_.empty(); }
   /// The oldest batch with its marks; must have output.
   StreamBatch take();
+  /// All batches with their marks, the oldest first, without taking them. The one being built is
+  /// closed.
+  const std::deque<StreamBatch>& queued();
 
   /// The watermark after everything emitted so far.
   void mark(EventTime watermark) {
@@ -69,6 +72,7 @@ class OutputBase {
   }
   uint32_t rows_building() const { return building_ ? building_->rows() : 0; }
   void start_batch();
+  void seal();
   void discard_building() {
     if (building_ && building_->is_unique()) building_->reset(row_limit_);
     marks_.clear();

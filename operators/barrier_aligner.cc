@@ -54,6 +54,13 @@ BarrierAligner::Decision BarrierAligner::on_cancel(CheckpointId checkpoint) {
   return decision;
 }
 
+bool BarrierAligner::discard(CheckpointId checkpoint) {
+  // Barriers of it that are still to come are aligned in vain: others may be under way before it.
+  if (!pending_ || pending_->checkpoint != checkpoint) return false;
+  clear_pending();
+  return true;
+}
+
 BarrierAligner::Decision BarrierAligner::on_end_of_data(int index) {
   Decision decision;
   channels_[static_cast<size_t>(index)].ended = true;

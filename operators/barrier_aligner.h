@@ -30,6 +30,8 @@ class BarrierAligner {
   Decision on_barrier(int channel, const Barrier& barrier);
   Decision on_cancel(CheckpointId checkpoint);
   Decision on_end_of_data(int channel);
+  /// The coordinator gave this checkpoint up. True: blocked channels are free again.
+  bool discard(CheckpointId checkpoint);
 
   bool is_blocked(int channel) const { return channels_[static_cast<size_t>(channel)].blocked; }
   bool is_pending() const { return pending_.has_value(); }

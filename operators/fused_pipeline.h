@@ -73,6 +73,8 @@ class FusedOperator final : public OperatorWithOutput<PipelineOutput<Stages...>>
     std::apply([&](auto&... stage) { (close_function(stage.function), ...); }, stages_);
   }
 
+  /// Where a suspended generator stands only it knows.
+  bool can_snapshot() const override { return !suspended_; }
   Progress process(int /*input*/, StreamBatch& in, Cursor& cursor) override {
     if (this->outputs_full()) return Progress::kOutputFull;
     if (in.rows() == 0) {

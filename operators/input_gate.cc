@@ -5,17 +5,27 @@
 
 namespace sluice {
 
-InputGate::InputGate(const std::vector<InputChannelSpec>& channels, int input_count)
-    : input_count_(input_count),
-      open_channels_(static_cast<size_t>(input_count), 0),
-      combiner_(input_count),
-      aligner_(static_cast<int>(channels.size())) {
-  for (const auto& spec : channels) {
-    int& open = open_channels_[static_cast<size_t>(spec.input)];
-    channels_.push_back({spec.input, open, {}, false});
+InputGate::InputGate(const TaskSpec& spec)
+    : input_count_(spec.input_count),
+      open_channels_(static_cast<size_t>(spec.input_count), 0),
+      combiner_(spec.input_count),
+      aligner_(static_cast<int>(spec.input_channels.size())),
+      recorder_(channels_to_overtake(spec)) {
+  for (const auto& channel : spec.input_channels) {
+    int& open = open_channels_[static_cast<size_t>(channel.input)];
+    channels_.push_back({channel.input, open, {}, false, 0});
     ++open;
   }
   for (const int count : open_channels_) mergers_.emplace_back(count);
+}
+
+std::vector<bool> InputGate::channels_to_overtake(const TaskSpec& spec) {
+  std::vector<bool> may;
+  for (const InputChannelSpec& channel : spec.input_channels) {
+    may.push_back(channel.edge >= 0 &&
+                  may_overtake(spec.input_edges[static_cast<size_t>(channel.edge)]));
+  }
+  return may;
 }
 
 EventTime InputGate::channel_watermark(int index) const {
@@ -48,6 +58,7 @@ void InputGate::look(std::vector<InputChannelLook>& looks) const {
 void InputGate::receive(int index, StreamElement element) {
   Channel& channel = channels_[static_cast<size_t>(index)];
   SLUICE_CHECK_MSG(!channel.ended, "an element came after the end of its channel");
+  recorder_.on_arrival(index, element);
   channel.queue.push_back(std::move(element));
   const Arrival arrival{next_arrival_++, index};
   if (aligner_.is_blocked(index)) {
@@ -85,9 +96,11 @@ GateEvent InputGate::next(int wanted_input) {
     StreamElement element = std::move(channel.queue.front());
     channel.queue.pop_front();
     --queued_;
+    const bool restored = channel.restored > 0;
+    if (restored) --channel.restored;
     switch (element.kind) {
       case ElementKind::kBatch:
-        return take_batch(index, std::move(element));
+        return take_batch(index, std::move(element), restored);
       case ElementKind::kIdle:
         event = take_status(index, true);
         break;
@@ -95,6 +108,7 @@ GateEvent InputGate::next(int wanted_input) {
         event = take_status(index, false);
         break;
       case ElementKind::kBarrier:
+        recorder_.on_delivered(index, element.barrier.checkpoint);
         apply(aligner_.on_barrier(index, element.barrier));
         break;
       case ElementKind::kCancelBarrier:
@@ -119,7 +133,7 @@ bool InputGate::pop_pending(GateEvent& event) {
   return true;
 }
 
-GateEvent InputGate::take_batch(int index, StreamElement element) {
+GateEvent InputGate::take_batch(int index, StreamElement element, bool restored) {
   const Channel& channel = channels_[static_cast<size_t>(index)];
   WatermarkMerger& merger = mergers_[static_cast<size_t>(channel.input)];
   // Channel watermarks become the operator's: those that do not raise it disappear.
@@ -135,6 +149,7 @@ GateEvent InputGate::take_batch(int index, StreamElement element) {
   GateEvent event;
   event.kind = GateEvent::Kind::kBatch;
   event.channel = index;
+  event.has_credit = !restored;
   event.input = channel.input;
   event.data = std::move(element.data);
   return event;
@@ -174,6 +189,7 @@ GateEvent InputGate::take_status(int index, bool idle) {
 GateEvent InputGate::take_end(int index) {
   Channel& channel = channels_[static_cast<size_t>(index)];
   channel.ended = true;
+  recorder_.on_ended(index);
   apply(aligner_.on_end_of_data(index));
   // A channel that ended without the MAX watermark (stop without drain) no longer holds others
   // back.
@@ -196,7 +212,9 @@ void InputGate::apply(const BarrierAligner::Decision& decision) {
     event.barrier.checkpoint = *decision.aborted;
     pending_.push_back(std::move(event));
   }
+  if (decision.aborted) recorder_.resolved(*decision.aborted);
   if (decision.complete) {
+    recorder_.resolved(decision.complete->checkpoint);
     GateEvent event;
     event.kind = GateEvent::Kind::kBarrier;
     event.barrier = *decision.complete;
@@ -204,6 +222,64 @@ void InputGate::apply(const BarrierAligner::Decision& decision) {
   }
   if (decision.unblock) release_blocked();
 }
+
+// ---- unaligned barriers -------------------------------------------------------------------------
+
+void InputGate::overtake(InFlightState& state) {
+  const CheckpointId checkpoint = recorder_.barrier().checkpoint;
+  for (const GateEvent& event : pending_) {
+    // Marks that the operator has not seen; all else in here is told anew after a restore.
+    if (event.kind != GateEvent::Kind::kBatch) continue;
+    state.add(InFlight::Place::kStage, 0, -1, event.input, event.data);
+  }
+  for (size_t i = 0; i < channels_.size(); ++i) {
+    const auto index = static_cast<int>(i);
+    if (recorder_.must_record(index)) {
+      for (const StreamElement& element : channels_[i].queue) {
+        if (element.kind == ElementKind::kBarrier && element.barrier.checkpoint == checkpoint)
+          break;
+        if (element.kind != ElementKind::kBatch) continue;
+        state.add(InFlight::Place::kChannel, index, index, channels_[i].input, element.data);
+      }
+    }
+    state.channel_watermarks.push_back(channel_watermark(index));
+  }
+  for (const WatermarkMerger& merger : mergers_) {
+    state.input_watermarks.push_back(merger.watermark());
+  }
+  state.watermark = combiner_.watermark();
+  recorder_.overtake();
+  // Its barriers that are still queued are late from now on, and nobody waits for them.
+  if (aligner_.on_cancel(checkpoint).unblock) release_blocked();
+}
+
+void InputGate::cancel(CheckpointId checkpoint) {
+  recorder_.resolved(checkpoint);
+  if (aligner_.discard(checkpoint)) release_blocked();
+}
+
+void InputGate::restore(int index, StreamBatch batch) {
+  Channel& channel = channels_[static_cast<size_t>(index)];
+  SLUICE_CHECK_MSG(channel.queue.size() == channel.restored, "restoring after the start");
+  channel.queue.push_back(StreamElement::of_batch(std::move(batch)));
+  ++channel.restored;
+  arrivals_.push_back({next_arrival_++, index});
+  ++queued_;
+}
+
+void InputGate::restore_watermarks(const InFlightState& state) {
+  for (int input = 0; input < input_count_; ++input) {
+    std::vector<EventTime> of_input;
+    for (size_t i = 0; i < channels_.size(); ++i) {
+      if (channels_[i].input == input) of_input.push_back(state.channel_watermarks[i]);
+    }
+    const auto at = static_cast<size_t>(input);
+    mergers_[at].restore(of_input, state.input_watermarks[at]);
+  }
+  combiner_.restore(state.input_watermarks, state.watermark);
+}
+
+// ---- alignment ----------------------------------------------------------------------------------
 
 void InputGate::release_blocked() {
   if (held_.empty()) return;

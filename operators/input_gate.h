@@ -3,6 +3,10 @@
 // Arrival order across channels is kept except for what alignment holds back and what the
 // operator's next_input() prefers. The gate turns channel watermarks into the operator's watermark
 // at the moment an element is taken, so the marks of the batch it hands out are the operator's own.
+//
+// An unaligned barrier is noticed when it arrives (operators/channel_recorder.h): once it is due
+// the task takes its snapshot between two steps, and overtake() gives what waits here in front of
+// it.
 #pragma once
 
 #include <deque>
@@ -11,6 +15,8 @@
 #include "core/element.h"
 #include "core/inspection.h"
 #include "operators/barrier_aligner.h"
+#include "operators/channel_recorder.h"
+#include "operators/in_flight.h"
 #include "operators/task_spec.h"
 #include "operators/watermark_merger.h"
 
@@ -20,7 +26,7 @@ namespace sluice {
 struct GateEvent {
   enum class Kind {
     kNone,          // Nothing can be processed now.
-    kBatch,         // `data` on `input`; grant the credit of `channel` when it is done.
+    kBatch,         // `data` on `input`, from `channel`.
     kStatus,        // The operator's inputs became idle or active.
     kBarrier,       // `barrier` is complete on all channels.
     kAbortBarrier,  // `barrier.checkpoint` will not be complete.
@@ -29,6 +35,8 @@ struct GateEvent {
   };
   Kind kind = Kind::kNone;
   int channel = -1;
+  /// Grant the credit of `channel` when the batch is done. Restored batches have none.
+  bool has_credit = false;
   int input = 0;
   StreamBatch data;
   bool idle = false;
@@ -38,11 +46,28 @@ struct GateEvent {
 
 class InputGate {
  public:
-  InputGate(const std::vector<InputChannelSpec>& channels, int input_count);
+  explicit InputGate(const TaskSpec& spec);
 
   void receive(int channel, StreamElement element);
   /// Takes the next element; `wanted_input` -1 = any.
   GateEvent next(int wanted_input);
+
+  // -- unaligned barriers --
+
+  /// The barrier that is to overtake what waits here; then overtake() must be called.
+  std::optional<Barrier> overtaking(int64_t now_ms) const { return recorder_.due(now_ms); }
+  /// From when on overtaking() may answer.
+  int64_t overtaking_due_ms() const { return recorder_.due_ms(); }
+  /// Adds what waits in front of the barrier, and how far event time is.
+  void overtake(InFlightState& state);
+  /// Until all barriers are there, and take() has given what arrived ahead of them.
+  const ChannelRecorder& recorder() const { return recorder_; }
+  std::vector<InFlight> take_recorded() { return recorder_.take(); }
+  /// The checkpoint is over: channels it holds back go on.
+  void cancel(CheckpointId checkpoint);
+  /// Before anything arrives: what was in flight when the snapshot was taken.
+  void restore(int channel, StreamBatch batch);
+  void restore_watermarks(const InFlightState& state);
 
   bool all_ended() const { return ended_inputs_ == input_count_; }
   EventTime watermark() const { return combiner_.watermark(); }
@@ -58,8 +83,10 @@ class InputGate {
     int index_in_input;
     std::deque<StreamElement> queue;
     bool ended = false;
+    size_t restored = 0;  // The first elements of the queue came from a snapshot.
   };
-  GateEvent take_batch(int channel, StreamElement element);
+  static std::vector<bool> channels_to_overtake(const TaskSpec& spec);
+  GateEvent take_batch(int channel, StreamElement element, bool restored);
   GateEvent take_status(int channel, bool idle);
   GateEvent take_end(int channel);
   void apply(const BarrierAligner::Decision& decision);
@@ -73,6 +100,7 @@ class InputGate {
   std::vector<int> open_channels_;        // Per input.
   InputCombiner combiner_;
   BarrierAligner aligner_;
+  ChannelRecorder recorder_;
   // Channels with elements in arrival order, one entry per element; those of blocked channels wait
   // in held_ with their arrival numbers.
   struct Arrival {

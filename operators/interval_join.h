@@ -111,6 +111,7 @@ class IntervalJoinOperator final
       clean_up<1>(right_);
     }
   }
+  bool can_snapshot() const override { return !pending_; }
   Result<std::unique_ptr<FrozenState>> snapshot(CheckpointId checkpoint) override {
     if (pending_) return Status::internal("snapshot while pairs are being emitted");
     return Base::snapshot(checkpoint);

@@ -40,10 +40,14 @@ Status OperatorChain::open(const TaskServices& services, size_t batch_bytes) {
         .ports[static_cast<size_t>(edge.from_output)]
         .targets.push_back({-1, static_cast<int>(i)});
   }
+  for (const InputEdgeSpec& edge : spec_.input_edges) {
+    is_encodable_ = is_encodable_ && edge.type->is_encodable;
+  }
   for (size_t i = stages_.size(); i-- > 0;) {
     Stage& stage = stages_[i];
     for (size_t port = 0; port < stage.ports.size(); ++port) {
       OutputBase& output = stage.op->output(static_cast<int>(port));
+      is_encodable_ = is_encodable_ && output.type().is_encodable;
       output.set_limits(batch_bytes, spec_.limits.batch_rows);
       if (stage.ports[port].targets.empty()) output.set_discarding();
     }
@@ -135,13 +139,13 @@ Progress OperatorChain::process(Stage& stage, size_t index) {
 
 // ---- data ---------------------------------------------------------------------------------------
 
-void OperatorChain::give(int input, StreamBatch batch) {
-  Stage& head = stages_.front();
-  SLUICE_CHECK(drained_ && !head.has_input);
-  head.input = input;
-  head.pending = std::move(batch);
-  head.cursor = Cursor{};
-  head.has_input = true;
+void OperatorChain::give_to(size_t index, int input, StreamBatch batch) {
+  Stage& stage = stages_[index];
+  SLUICE_CHECK(drained_ && !stage.has_input);
+  stage.input = input;
+  stage.pending = std::move(batch);
+  stage.cursor = Cursor{};
+  stage.has_input = true;
   drained_ = false;
 }
 
@@ -325,13 +329,54 @@ Status OperatorChain::on_idle() {
   return status_;
 }
 
-Status OperatorChain::prepare_snapshot(CheckpointId checkpoint) {
+Status OperatorChain::prepare_snapshot(CheckpointId checkpoint, Hooks hooks) {
   for (size_t i = 0; i < stages_.size(); ++i) {
     if (!guarded(i, [&] { return stages_[i].op->prepare_snapshot(checkpoint); })) return status_;
     drained_ = false;
-    if (!pump()) break;
+    if (hooks == Hooks::kPushOn && !pump()) break;
   }
   return status_;
+}
+
+bool OperatorChain::can_be_cut() const {
+  if (drained_) return true;
+  return is_encodable_ && std::all_of(stages_.begin(), stages_.end(),
+                                      [](const Stage& stage) { return stage.op->can_snapshot(); });
+}
+
+void OperatorChain::record(int channel, InFlightState& state) { record_stage(0, channel, state); }
+
+// What is further downstream comes first, so that it is put back first.
+void OperatorChain::record_stage(size_t index, int channel, InFlightState& state) {
+  Stage& stage = stages_[index];
+  for (const Port& port : stage.ports) {
+    for (const Target& target : port.targets) {
+      if (target.stage >= 0) record_stage(static_cast<size_t>(target.stage), -1, state);
+    }
+  }
+  for (size_t i = 0; i < stage.ports.size(); ++i) {
+    const Port& port = stage.ports[i];
+    if (port.busy) {
+      record_output(port, port.next_target, port.in_flight, port.edge_cursor, state);
+    }
+    for (const StreamBatch& batch : stage.op->output(static_cast<int>(i)).queued()) {
+      record_output(port, 0, batch, Cursor{}, state);
+    }
+  }
+  if (!stage.has_input) return;
+  state.add(InFlight::Place::kStage, static_cast<int>(index), channel, stage.input, stage.pending,
+            stage.cursor);
+}
+
+// `from`: how far the first of the targets that are left has come.
+void OperatorChain::record_output(const Port& port, size_t first_target, const StreamBatch& batch,
+                                  Cursor from, InFlightState& state) const {
+  for (size_t i = first_target; i < port.targets.size(); ++i) {
+    const Target& target = port.targets[i];
+    const auto place = target.edge >= 0 ? InFlight::Place::kEdge : InFlight::Place::kStage;
+    state.add(place, target.edge >= 0 ? target.edge : target.stage, -1, 0, batch, from);
+    from = Cursor{};
+  }
 }
 
 Result<std::vector<OperatorSnapshot>> OperatorChain::snapshot(CheckpointId checkpoint) {

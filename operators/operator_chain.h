@@ -32,7 +32,9 @@ class OperatorChain {
   /// True when nothing is pending in any stage: a new batch may be given.
   bool is_drained() const { return drained_; }
   /// Gives a batch to the head; must be drained.
-  void give(int input, StreamBatch batch);
+  void give(int input, StreamBatch batch) { give_to(0, input, std::move(batch)); }
+  /// Gives a batch to a stage; must be drained.
+  void give_to(size_t stage, int input, StreamBatch batch);
   /// Goes on with what is pending; true when drained, false when waiting for credit or kAwait.
   bool pump();
   /// The batch given last, if it is unique and no longer used: for recycling.
@@ -46,7 +48,19 @@ class OperatorChain {
   int64_t next_processing_timer() const;
   Status on_idle();
 
-  Status prepare_snapshot(CheckpointId checkpoint);
+  /// With `drain` what the hooks emit is pushed on.
+  enum class Hooks { kPushOn, kLeave };
+  Status prepare_snapshot(CheckpointId checkpoint, Hooks hooks = Hooks::kPushOn);
+  /// Whether a snapshot can be taken although the chain is not drained: every operator agrees, and
+  /// what is in flight can be stored.
+  bool can_be_cut() const;
+  /// Adds what is in flight between the operators, which stays there. `channel`: where the batch
+  /// given last came from.
+  void record(int channel, InFlightState& state);
+  /// What a stage reads, if it is not the head.
+  const RecordType* input_type(size_t stage) const {
+    return stages_[stage].producer == nullptr ? nullptr : &stages_[stage].producer->type();
+  }
   Result<std::vector<OperatorSnapshot>> snapshot(CheckpointId checkpoint);
   Status checkpoint_complete(CheckpointId checkpoint);
   void checkpoint_aborted(CheckpointId checkpoint);
@@ -95,6 +109,9 @@ class OperatorChain {
   bool deliver_port(size_t index, size_t port);
   bool deliver_to(Port& port, const Target& target, StreamBatch& batch);
   Progress process(Stage& stage, size_t index);
+  void record_stage(size_t index, int channel, InFlightState& state);
+  void record_output(const Port& port, size_t first_target, const StreamBatch& batch, Cursor from,
+                     InFlightState& state) const;
   void fail(size_t index, const std::string& text);
   void fail(size_t index, const Status& status);
 
@@ -105,6 +122,7 @@ class OperatorChain {
   Status status_;
   bool drained_ = true;
   bool awaiting_ = false;
+  bool is_encodable_ = true;  // Every batch between operators can be stored.
   size_t finishing_stage_ = 0;
 };
 

@@ -350,6 +350,57 @@ void OutputEdge::send_control(const StreamElement& element) {
   }
 }
 
+void OutputEdge::overtake(const Barrier& barrier, int index, InFlightState& state) {
+  if (!broadcast_builder(false)) record_gathered(shared_, -1, index, state);
+  for (int i = 0; i < spec_.channels; ++i) {
+    // What is in shared_ comes before the marks of others that broadcast_builder() leaves here.
+    if (has_content(shared_) || !send_builder(i, false)) {
+      record_gathered(channels_[static_cast<size_t>(i)], i, index, state);
+    }
+    link_.send(spec_.first_channel + i, StreamElement::of_barrier(barrier));
+  }
+}
+
+// Copies, since rows are still added to the builder.
+void OutputEdge::record_gathered(const Channel& channel, int number, int index,
+                                 InFlightState& state) const {
+  if (!has_content(channel)) return;
+  StreamBatch copy;
+  copy.marks = channel.marks;
+  const uint32_t rows = channel.builder ? channel.builder->rows() : 0;
+  if (rows == 0) {
+    state.add(InFlight::Place::kEdge, index, number, 0, copy);
+    return;
+  }
+  // A second reference: rows are copied, not moved.
+  const BatchPtr source = channel.builder;
+  const std::vector<uint16_t> targets(rows, 0);
+  const uint64_t* hashes = source->has_key_hashes() ? source->key_hashes().data() : nullptr;
+  copy.batch = spec_.type->make_batch(rows);
+  Batch* builder = copy.batch.get();
+  uint32_t done = source->scatter(0, rows, targets.data(), hashes, &builder);
+  // A copy of what fits into a batch fits into a batch; should that ever change, the rest finds
+  // its target anew, without marks.
+  const auto is_beyond = [&](const Mark& mark) { return mark.row > done; };
+  std::erase_if(copy.marks, is_beyond);
+  state.add(InFlight::Place::kEdge, index, number, 0, copy);
+  while (done < rows) {
+    StreamBatch rest{spec_.type->make_batch(rows - done), {}};
+    builder = rest.batch.get();
+    const uint64_t* rest_hashes = hashes == nullptr ? nullptr : hashes + done;
+    done = source->scatter(done, rows, targets.data() + done, rest_hashes, &builder);
+    state.add(InFlight::Place::kEdge, index, -1, 0, rest);
+  }
+}
+
+void OutputEdge::restore_gathered(int number, StreamBatch gathered) {
+  Channel& channel = channels_[static_cast<size_t>(number)];
+  SLUICE_CHECK_MSG(!has_content(channel), "restoring after the start");
+  channel.builder = std::move(gathered.batch);
+  channel.marks = std::move(gathered.marks);
+  note_gathered(channel);
+}
+
 void OutputEdge::add_credit(int index, uint32_t credits, BatchPtr recycled) {
   Channel& channel = channels_[static_cast<size_t>(index)];
   channel.credit += static_cast<int32_t>(credits);

@@ -14,6 +14,7 @@
 
 #include "core/clock.h"
 #include "core/element.h"
+#include "operators/in_flight.h"
 #include "operators/task.h"
 #include "operators/task_spec.h"
 
@@ -33,6 +34,11 @@ class OutputEdge {
   void flush_older_than(int64_t steady_ns);
   /// Sends everything gathered (beyond credit if need be), then `element`, on every channel.
   void send_control(const StreamElement& element);
+  /// Sends an unaligned barrier on every channel: what cannot leave for want of credit stays behind
+  /// it and is added to `state` as in flight to edge `index`.
+  void overtake(const Barrier& barrier, int index, InFlightState& state);
+  /// Before the first push: what was gathered for `channel`.
+  void restore_gathered(int channel, StreamBatch gathered);
 
   void add_credit(int channel, uint32_t credits, BatchPtr recycled);
   /// A latency marker leaves on each channel right behind what is gathered there.
@@ -70,6 +76,7 @@ class OutputEdge {
   /// Sends the builder of a channel; false without credit unless `overdraw`.
   bool send_builder(int index, bool overdraw);
   void send_batch(int index, StreamBatch batch);
+  void record_gathered(const Channel& channel, int number, int index, InFlightState& state) const;
   bool broadcast_builder(bool overdraw);
   int pick_rebalance_target();
 

@@ -98,6 +98,7 @@ class KeyedReduceOperator final : public KeyedOperator<KeyedReduceOperator<K, T,
         input, in, cursor, key_,
         [this](const T& record, EventTime time, RowKind) { add(record, time); });
   }
+  bool can_snapshot() const override { return next_final_.group == 0 && next_final_.row == 0; }
   bool on_watermark() {
     if (!final_only_ || this->watermark() != kMaxTime) return true;
     return this->rows().visit_rows(next_final_, [this] {
@@ -163,6 +164,7 @@ class KeyedAggregateOperator final
         input, in, cursor, key_,
         [this](const In& record, EventTime time, RowKind) { add(record, time); });
   }
+  bool can_snapshot() const override { return next_final_.group == 0 && next_final_.row == 0; }
   bool on_watermark() {
     if (!final_only_ || this->watermark() != kMaxTime) return true;
     return this->rows().visit_rows(next_final_, [this] {

@@ -48,6 +48,9 @@ class SourceOperatorBase : public Operator {
   virtual EventTime alignment_watermark() const = 0;
   /// For inspection: the splits being read, without `since` and `last_record`.
   virtual void look(TaskDetails& details) const = 0;
+  /// The watermark put out so far, and going on from it after a restore.
+  virtual EventTime watermark() const = 0;
+  virtual void restore_watermark(EventTime watermark) = 0;
 
   Progress process(int /*input*/, StreamBatch& /*in*/, Cursor& /*cursor*/) override {
     SLUICE_CHECK_MSG(false, "a source has no input");
@@ -118,6 +121,8 @@ class SourceOperator final : public SourceOperatorBase {
   EventTime alignment_watermark() const override {
     return idle_ || finished_ ? kMaxTime : splits_.watermark();
   }
+  EventTime watermark() const override { return splits_.watermark(); }
+  void restore_watermark(EventTime watermark) override { splits_.restore(watermark); }
 
   void look(TaskDetails& details) const override;
 

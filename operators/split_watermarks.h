@@ -41,6 +41,8 @@ class SplitWatermarks {
     dirty_ = true;
     return idle ? recompute() : std::nullopt;
   }
+  /// Goes on from a known output.
+  void restore(EventTime output) { output_ = output; }
   EventTime watermark() const { return output_; }
   EventTime split_watermark(int split) const {
     return splits_[static_cast<size_t>(split)].watermark;

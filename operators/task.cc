@@ -4,6 +4,7 @@
 #include <deque>
 #include <utility>
 
+#include "operators/in_flight.h"
 #include "operators/input_gate.h"
 #include "operators/operator_chain.h"
 #include "operators/output_edge.h"
@@ -35,7 +36,7 @@ class Task::Impl {
       : spec_(std::move(spec)),
         services_(std::move(services)),
         link_(link),
-        gate_(spec_.input_channels, spec_.input_count),
+        gate_(spec_),
         chain_(spec_, edges_),
         watch_(gate_, edges_, *services_.clock, *progress_.details) {
     const size_t batch_bytes = batch_bytes_for(spec_.limits, spec_.output_channel_count());
@@ -50,6 +51,7 @@ class Task::Impl {
     SLUICE_RETURN_IF_ERROR(chain_.open(services_, batch_bytes));
     if (spec_.is_source) source_ = static_cast<SourceOperatorBase*>(&chain_.head());
     watch_.open(source_);
+    SLUICE_RETURN_IF_ERROR(restore_in_flight_data());
     last_run_end_ns_ = services_.clock->steady_ns();
     next_marker_ns_ = last_run_end_ns_;
     return Status::ok();
@@ -96,8 +98,12 @@ class Task::Impl {
   std::vector<SourceSplit> unfinished_splits() const { return source_->unfinished_splits(); }
   Status checkpoint_complete(CheckpointId id) { return chain_.checkpoint_complete(id); }
   bool has_ended() const { return phase_ == Phase::kEnded; }
-  int64_t last_snapshot_ns() const { return services_.clock->steady_ns() - snapshot_start_ns_; }
-  void checkpoint_aborted(CheckpointId id) { chain_.checkpoint_aborted(id); }
+  int64_t last_snapshot_ns() const { return last_snapshot_ns_; }
+  void checkpoint_aborted(CheckpointId id) {
+    gate_.cancel(id);
+    std::erase_if(triggered_, [id](const Barrier& barrier) { return barrier.checkpoint == id; });
+    chain_.checkpoint_aborted(id);
+  }
 
   const TaskSpec& spec() const { return spec_; }
   const TaskProgress& progress() const { return progress_; }
@@ -128,11 +134,18 @@ class Task::Impl {
 
   Step step();
   Step drain();
+  bool put_back();
   Step step_source();
   Step step_gate();
   Step step_finishing();
   bool take_snapshot(const Barrier& barrier);
   Step handle_barrier(const Barrier& barrier);
+
+  std::optional<Barrier> overtaking() const;
+  int64_t overtaking_due_ms() const;
+  bool cut();
+  void finish_cut();
+  Status restore_in_flight_data();
   void finish_input();
   void send_control(const StreamElement& element) {
     for (auto& edge : edges_) edge->send_control(element);
@@ -161,7 +174,8 @@ class Task::Impl {
 
   Status status_;
   Phase phase_ = Phase::kRunning;
-  int current_channel_ = -1;  // Whose batch is in the chain; its credit is granted when done.
+  int current_channel_ = -1;         // Whose batch is in the chain.
+  bool current_has_credit_ = false;  // Granted back when the batch is done.
   bool source_waits_ = false;
   bool source_produced_ = false;  // In this step.
   bool source_was_idle_ = false;
@@ -169,7 +183,16 @@ class Task::Impl {
   std::optional<Barrier> draining_;  // A terminal barrier with drain: finish first, then snapshot.
   bool discard_input_ = false;       // After a terminal barrier.
   CheckpointId last_snapshot_;
-  int64_t snapshot_start_ns_ = 0;
+  int64_t last_snapshot_ns_ = 0;
+  // An unaligned snapshot whose last barriers are still to come.
+  struct Cut {
+    Barrier barrier;
+    std::vector<OperatorSnapshot> states;
+    InFlightState in_flight;
+  };
+  std::optional<Cut> cut_;
+  bool cut_refused_ = false;       // Something is in the middle of what cannot be stored.
+  std::deque<InFlight> restored_;  // Goes before any input.
   int64_t last_run_end_ns_ = 0;
   int64_t next_flush_check_ns_ = 0;
   int64_t next_marker_ns_ = 0;
@@ -266,11 +289,14 @@ void Task::Impl::note_state_bytes() {
 
 Task::Impl::Step Task::Impl::drain() {
   if (!chain_.is_drained() && !chain_.pump()) return Step::kBlocked;
+  if (!restored_.empty() && !put_back()) return Step::kBlocked;
   finish_input();
   return Step::kWorked;
 }
 
 Task::Impl::Step Task::Impl::step() {
+  if (cut_) finish_cut();
+  if (overtaking() && cut()) return Step::kWorked;
   if (drain() == Step::kBlocked) return Step::kBlocked;
   if (phase_ == Phase::kEnded) {
     if (triggered_.empty()) return Step::kEnded;
@@ -288,8 +314,9 @@ Task::Impl::Step Task::Impl::step() {
 }
 
 void Task::Impl::finish_input() {
-  if (current_channel_ < 0) return;
-  link_.grant(std::exchange(current_channel_, -1), 1, chain_.take_used());
+  const int channel = std::exchange(current_channel_, -1);
+  if (!std::exchange(current_has_credit_, false)) return;
+  link_.grant(channel, 1, chain_.take_used());
 }
 
 // ---- sources ------------------------------------------------------------------------------------
@@ -346,12 +373,13 @@ Task::Impl::Step Task::Impl::step_gate() {
       return Step::kNothing;
     case GateEvent::Kind::kBatch:
       if (discard_input_) {
-        if (event.channel >= 0) link_.grant(event.channel, 1, BatchPtr());
+        if (event.has_credit) link_.grant(event.channel, 1, BatchPtr());
         return Step::kWorked;
       }
       progress_.rows_in.fetch_add(event.data.rows(), std::memory_order_relaxed);
       progress_.batches_in.fetch_add(1, std::memory_order_relaxed);
       current_channel_ = event.channel;
+      current_has_credit_ = event.has_credit;
       if (event.data.is_empty()) {
         finish_input();
         return Step::kWorked;
@@ -450,14 +478,147 @@ Task::Impl::Step Task::Impl::handle_barrier(const Barrier& barrier) {
 bool Task::Impl::take_snapshot(const Barrier& barrier) {
   if (barrier.checkpoint <= last_snapshot_) return true;
   last_snapshot_ = barrier.checkpoint;
-  snapshot_start_ns_ = services_.clock->steady_ns();
+  const int64_t start_ns = services_.clock->steady_ns();
   const int64_t aligned_ms = services_.clock->wall_ms() - barrier.triggered_ms;
   if (!chain_.prepare_snapshot(barrier.checkpoint).is_ok()) return false;
   SLUICE_CHECK_MSG(chain_.is_drained() || chain_.pump(), "a pre-barrier hook emitted too much");
   if (phase_ != Phase::kEnded) send_control(StreamElement::of_barrier(barrier));
   auto states = chain_.snapshot(barrier.checkpoint);
   if (!states.is_ok()) return false;
+  last_snapshot_ns_ = services_.clock->steady_ns() - start_ns;
   link_.snapshot_taken(barrier, std::move(states).value(), aligned_ms);
+  return true;
+}
+
+// ---- unaligned checkpoints ----------------------------------------------------------------------
+
+// The barrier that goes ahead of everything now, if there is one.
+std::optional<Barrier> Task::Impl::overtaking() const {
+  if (phase_ != Phase::kRunning || draining_ || discard_input_) return std::nullopt;
+  if (source_ == nullptr) {
+    if (gate_.overtaking_due_ms() == ChannelRecorder::kNever) return std::nullopt;
+    return gate_.overtaking(services_.clock->wall_ms());
+  }
+  if (triggered_.empty()) return std::nullopt;
+  const Barrier& next = triggered_.front();
+  if (next.kind != CheckpointKind::kUnaligned) return std::nullopt;
+  if (next.unaligned_from_ms > services_.clock->wall_ms()) return std::nullopt;
+  return next;
+}
+
+// When a barrier that waits here stops waiting.
+int64_t Task::Impl::overtaking_due_ms() const {
+  int64_t due_ms = gate_.overtaking_due_ms();
+  if (!triggered_.empty() && triggered_.front().kind == CheckpointKind::kUnaligned) {
+    due_ms = triggered_.front().unaligned_from_ms;
+  }
+  return cut_refused_ ? std::max(due_ms, services_.clock->wall_ms() + kBlockedLookMs) : due_ms;
+}
+
+// Barrier ahead of queued output, synchronous part, and what the barrier has overtaken. False when
+// an operator is in the middle of something that cannot be stored: later, then.
+bool Task::Impl::cut() {
+  cut_refused_ = !chain_.can_be_cut();
+  if (cut_refused_) return false;
+  const Barrier barrier = *overtaking();
+  if (source_ != nullptr) triggered_.pop_front();
+  last_snapshot_ = barrier.checkpoint;
+  const int64_t start_ns = services_.clock->steady_ns();
+  if (!chain_.prepare_snapshot(barrier.checkpoint, OperatorChain::Hooks::kLeave).is_ok()) {
+    return true;
+  }
+  Cut cut{barrier, {}, {}};
+  for (size_t i = 0; i < edges_.size(); ++i) {
+    edges_[i]->overtake(barrier, static_cast<int>(i), cut.in_flight);
+  }
+  chain_.record(current_channel_, cut.in_flight);
+  for (const InFlight& item : restored_) cut.in_flight.items.push_back(item);
+  if (source_ == nullptr) {
+    gate_.overtake(cut.in_flight);
+  } else {
+    cut.in_flight.watermark = source_->watermark();
+  }
+  auto states = chain_.snapshot(barrier.checkpoint);
+  if (!states.is_ok()) return true;
+  cut.states = std::move(states).value();
+  last_snapshot_ns_ = services_.clock->steady_ns() - start_ns;
+  cut_ = std::move(cut);
+  finish_cut();
+  return true;
+}
+
+// Hands the snapshot over once all barriers are there; drops it when the checkpoint is over.
+void Task::Impl::finish_cut() {
+  const CheckpointId checkpoint = cut_->barrier.checkpoint;
+  if (source_ == nullptr) {
+    const ChannelRecorder& recorder = gate_.recorder();
+    if (!recorder.is_recording() || recorder.barrier().checkpoint != checkpoint) {
+      cut_.reset();
+      link_.snapshot_declined(checkpoint,
+                              Status::cancelled("the checkpoint was overtaken or cancelled"));
+      return;
+    }
+    if (!recorder.is_complete()) return;
+    for (InFlight& item : gate_.take_recorded()) {
+      cut_->in_flight.items.push_back(std::move(item));
+    }
+  }
+  Cut cut = std::move(*cut_);
+  cut_.reset();
+  std::unique_ptr<FrozenState>& head = cut.states.front().state;
+  head = freeze_in_flight(std::move(cut.in_flight), spec_, std::move(head));
+  link_.snapshot_taken(cut.barrier, std::move(cut.states),
+                       services_.clock->wall_ms() - cut.barrier.triggered_ms);
+}
+
+Status Task::Impl::restore_in_flight_data() {
+  if (services_.restored.empty() || services_.restored.front() == nullptr) return Status::ok();
+  const auto type_of_stage = [this](int stage, int input) -> const RecordType* {
+    if (stage > 0) return chain_.input_type(static_cast<size_t>(stage));
+    for (const InputEdgeSpec& edge : spec_.input_edges) {
+      if (edge.input == input) return edge.type;
+    }
+    return nullptr;
+  };
+  auto restored = restore_in_flight(*services_.restored.front(), spec_, type_of_stage);
+  if (!restored.is_ok()) return restored.status().with_prefix(spec_.info.display_name() + ": ");
+  if (restored->is_exact && source_ != nullptr) {
+    source_->restore_watermark(restored->state.watermark);
+  } else if (restored->is_exact) {
+    gate_.restore_watermarks(restored->state);
+  }
+  for (InFlight& item : restored->state.items) {
+    if (item.place == InFlight::Place::kChannel) {
+      gate_.restore(item.index, std::move(item.data));
+    } else if (item.place == InFlight::Place::kEdge && item.channel >= 0) {
+      edges_[static_cast<size_t>(item.index)]->restore_gathered(item.channel, std::move(item.data));
+    } else {
+      restored_.push_back(std::move(item));
+    }
+  }
+  return Status::ok();
+}
+
+// Puts back what was in flight, the furthest downstream first; false when an output is full.
+bool Task::Impl::put_back() {
+  while (!restored_.empty()) {
+    InFlight& next = restored_.front();
+    if (next.place == InFlight::Place::kEdge) {
+      Cursor cursor{.row = next.first_row};
+      const bool done = edges_[static_cast<size_t>(next.index)]->push(next.data, cursor);
+      next.first_row = cursor.row;
+      next.data.marks.erase(next.data.marks.begin(),
+                            next.data.marks.begin() + static_cast<std::ptrdiff_t>(cursor.mark));
+      if (!done) return false;
+      restored_.pop_front();
+      continue;
+    }
+    InFlight item = std::move(next);
+    restored_.pop_front();
+    current_channel_ = item.index == 0 ? item.channel : -1;
+    chain_.give_to(static_cast<size_t>(item.index), item.input, std::move(item.data));
+    if (!chain_.pump()) return false;
+  }
   return true;
 }
 
@@ -471,6 +632,7 @@ int64_t Task::Impl::next_wakeup_ms() const {
     next = std::max(next, services_.clock->wall_ms() + kBlockedLookMs);
   }
   if (source_ != nullptr) next = std::min(next, source_->next_poll_ms());
+  if (phase_ == Phase::kRunning) next = std::min(next, overtaking_due_ms());
   for (const auto& edge : edges_) {
     const int64_t deadline_ns = edge->flush_deadline_ns();
     if (deadline_ns == std::numeric_limits<int64_t>::max()) continue;

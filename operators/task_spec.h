@@ -42,11 +42,23 @@ struct OutputEdgeSpec {
   int max_parallelism = kDefaultMaxParallelism;  // Of the downstream vertex.
 };
 
+/// An edge into the task, seen from the reader.
+struct InputEdgeSpec {
+  int input = 0;
+  Partitioning partitioning = Partitioning::kForward;
+  RowSelectorFactory selector;
+  const RecordType* type = nullptr;
+};
+
 /// An input channel: which input of the head operator its rows belong to.
 struct InputChannelSpec {
   int input = 0;
   /// Credits the upstream task starts with.
   uint32_t initial_credit = 2;
+  /// Index into TaskSpec::input_edges, and the subtask at the other end. -1: not known, which does
+  /// for tasks without unaligned checkpoints.
+  int edge = -1;
+  int sender = 0;
 };
 
 /// Named bounds of a task; see docs/options.md.
@@ -67,6 +79,7 @@ struct TaskSpec {
   std::vector<StageSpec> stages;
   std::vector<ChainLink> links;
   std::vector<OutputEdgeSpec> edges;
+  std::vector<InputEdgeSpec> input_edges;
   std::vector<InputChannelSpec> input_channels;
   int input_count = 0;  // Inputs of the head operator; 0 for a source.
   bool is_source = false;

@@ -71,6 +71,16 @@ WatermarkMerger::Outcome WatermarkMerger::on_active(int index) {
   return outcome;
 }
 
+void WatermarkMerger::restore(const std::vector<EventTime>& channels, EventTime output) {
+  for (size_t i = 0; i < channels_.size(); ++i) channels_[i].watermark = channels[i];
+  output_ = output;
+}
+
+void InputCombiner::restore(const std::vector<EventTime>& inputs, EventTime output) {
+  for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].watermark = inputs[i];
+  output_ = output;
+}
+
 std::optional<EventTime> InputCombiner::recompute() {
   EventTime minimum = kMaxTime;
   bool any = false;

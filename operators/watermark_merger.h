@@ -27,6 +27,9 @@ class WatermarkMerger {
   Outcome on_idle(int channel);
   Outcome on_active(int channel);
 
+  /// Goes on from known watermarks; all channels are active, as after a start.
+  void restore(const std::vector<EventTime>& channels, EventTime output);
+
   EventTime watermark() const { return output_; }
   bool is_idle() const { return idle_; }
   EventTime channel_watermark(int channel) const {
@@ -60,6 +63,7 @@ class InputCombiner {
 
   std::optional<EventTime> on_watermark(int input, EventTime watermark);
   WatermarkMerger::Outcome on_status(int input, bool idle);
+  void restore(const std::vector<EventTime>& inputs, EventTime output);
   EventTime watermark() const { return output_; }
   bool is_idle() const { return idle_; }
 

@@ -118,6 +118,7 @@ class WindowOperator final
         input, in, cursor, select_key_,
         [&](const In& record, EventTime time, RowKind kind) { add<0>(record, time, kind); });
   }
+  bool can_snapshot() const override { return !firing_; }
   Result<std::unique_ptr<FrozenState>> snapshot(CheckpointId checkpoint) override {
     if (firing_) return Status::internal("snapshot while a window is being fired");
     return Base::snapshot(checkpoint);

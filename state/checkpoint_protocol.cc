@@ -167,12 +167,15 @@ void CheckpointProtocol::trigger(std::optional<SnapshotRequest> request, bool is
   pending.barrier.checkpoint = id;
   pending.barrier.kind = options_.kind;
   pending.barrier.triggered_ms = now_ms_;
+  pending.barrier.unaligned_from_ms = now_ms_ + options_.aligned_timeout.count();
   if (pending.request) {
     const bool savepoint = pending.request->purpose == SnapshotPurpose::kSavepoint;
     if (savepoint) pending.barrier.kind = CheckpointKind::kSavepoint;
     pending.stats.purpose = pending.request->purpose;
     pending.barrier.terminal = pending.request->stop;
     pending.barrier.drain = pending.request->stop && pending.request->drain;
+    // What a stop leaves behind must be in the state, not in flight.
+    if (pending.barrier.terminal && !savepoint) pending.barrier.kind = CheckpointKind::kAligned;
   }
   pending.stats.id = id;
   pending.stats.triggered_ms = now_ms_;

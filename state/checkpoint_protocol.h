@@ -39,8 +39,10 @@ struct CheckpointProtocolOptions {
   int max_concurrent = 1;
   /// Failures in a row beyond this fail the job.
   int tolerable_failures = 0;
-  /// Of periodic checkpoints; savepoints are always aligned.
+  /// Of periodic checkpoints; savepoints and stops are always aligned.
   CheckpointKind kind = CheckpointKind::kAligned;
+  /// With kUnaligned: how long barriers are aligned before they overtake data.
+  Duration aligned_timeout{0};
 };
 
 /// State that one task has written for a checkpoint: a chain for each of its operators with state.

@@ -4,9 +4,14 @@
 // the pane (int64, so self-delimiting), value = encoded accumulator. A delta holds the entries that
 // changed since the freeze before and erasures of the panes dropped since. Frozen on the task's
 // thread in O(pages), written by an I/O thread.
+//
+// An unaligned barrier can come while a window is being fired: then the keys that have been emitted
+// are in the snapshot, too (HalfFired), and the rest of them fires after the restore.
 #pragma once
 
+#include <map>
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -22,13 +27,47 @@ namespace sluice {
 
 inline constexpr const char* kPaneStateName = "panes";
 
+/// Encoded keys for which a window has fired already, by start of the window.
+using HalfFired = std::map<int64_t, std::unordered_set<std::string>>;
+
+inline constexpr const char* kHalfFiredItem = "window-half-fired";
+
+/// An item is {i64 start of the window, u32 count, text encoded key for each}.
+inline Status write_half_fired(SnapshotWriter& writer, const HalfFired& half_fired) {
+  for (const auto& [start, keys] : half_fired) {
+    std::string item;
+    ByteWriter bytes(item);
+    bytes.fixed(start);
+    bytes.fixed(static_cast<uint32_t>(keys.size()));
+    for (const std::string& key : keys) bytes.text(key);
+    SLUICE_RETURN_IF_ERROR(writer.add_item(kHalfFiredItem, Redistribution::kUnion, item));
+  }
+  return Status::ok();
+}
+
+inline Result<HalfFired> read_half_fired(const SnapshotReader& reader) {
+  HalfFired half_fired;
+  for (const std::string& item : reader.items(kHalfFiredItem)) {
+    ByteReader bytes(item);
+    auto& keys = half_fired[bytes.fixed<int64_t>()];
+    const uint32_t count = bytes.count();
+    for (uint32_t i = 0; i < count && !bytes.failed(); ++i) keys.emplace(bytes.text());
+    if (bytes.failed() || !bytes.at_end()) {
+      return Status::corruption("the stored keys of a window that was firing cannot be decoded");
+    }
+  }
+  return half_fired;
+}
+
 template <class K, class Acc>
 class FrozenPanes final : public FrozenState {
  public:
   using FrozenTable = typename PaneTable<K, PaneValue<Acc>>::Frozen;
 
-  FrozenPanes(int max_parallelism, std::string watermark)
-      : max_parallelism_(max_parallelism), watermark_(std::move(watermark)) {}
+  FrozenPanes(int max_parallelism, std::string watermark, HalfFired half_fired)
+      : max_parallelism_(max_parallelism),
+        watermark_(std::move(watermark)),
+        half_fired_(std::move(half_fired)) {}
 
   void add(int64_t start, FrozenTable table) {
     bytes_ += size_t{table.size()} * (sizeof(K) + sizeof(Acc) + sizeof(int64_t));
@@ -61,6 +100,7 @@ class FrozenPanes final : public FrozenState {
         SLUICE_RETURN_IF_ERROR(writer.put(group, key, value));
       }
     }
+    SLUICE_RETURN_IF_ERROR(write_half_fired(writer, half_fired_));
     return WindowWatermark::write(writer, watermark_);
   }
   size_t size_hint() const override { return bytes_; }
@@ -80,6 +120,7 @@ class FrozenPanes final : public FrozenState {
 
   int max_parallelism_;
   std::string watermark_;
+  HalfFired half_fired_;
   std::vector<FrozenPane> panes_;
   std::vector<FrozenPane> dropped_;
   size_t bytes_ = 0;

@@ -98,6 +98,7 @@ class PaneWindowOperator final : public OperatorWithOutput<Out> {
   /// Start of the next window that may have contents; nothing when there are no contents.
   std::optional<int64_t> next_filled_window() const;
   void emit(const K& key, const Acc& acc, const TimeWindow& window);
+  void add_fired_keys(std::unordered_set<std::string>& keys);
 
   WindowSpec<Assigner> spec_;
   KeySelector select_key_;
@@ -121,6 +122,7 @@ class PaneWindowOperator final : public OperatorWithOutput<Out> {
   // The window being fired and the next row of it.
   std::optional<int64_t> firing_;
   uint32_t firing_row_ = 0;
+  HalfFired half_fired_;  // Windows that had fired for some keys at the restored snapshot.
 
   std::vector<std::pair<int64_t, typename Table::Frozen>> dropped_;  // Since the last snapshot.
   std::optional<RuntimeContext> runtime_;
@@ -154,6 +156,7 @@ Status SLUICE_PANE_OPERATOR::open(OperatorContext& context) {
   open_function(function_, *runtime_);
   SLUICE_RETURN_IF_ERROR(watermark_.open(context));
   if (context.restored == nullptr) return Status::ok();
+  SLUICE_ASSIGN_OR_RETURN(half_fired_, read_half_fired(*context.restored));
   next_window_ = watermark_.lowest() == kMinTime
                      ? INT64_MIN
                      : grid_.first_window_start(saturating_add(watermark_.lowest(), 1ms).ms);
@@ -175,14 +178,32 @@ Status SLUICE_PANE_OPERATOR::open(OperatorContext& context) {
 
 SLUICE_PANE_TEMPLATE
 Result<std::unique_ptr<FrozenState>> SLUICE_PANE_OPERATOR::snapshot(CheckpointId /*checkpoint*/) {
-  if (firing_) return Status::internal("snapshot while a window is being fired");
-  auto frozen = std::make_unique<FrozenPanes<K, Acc>>(max_parallelism_, watermark_.freeze());
+  HalfFired half_fired = half_fired_;
+  EventTime fired_to = kMaxTime;
+  if (firing_) {
+    fired_to = {grid_.window_end(*firing_) - 2};
+    add_fired_keys(half_fired[*firing_]);
+  }
+  auto frozen = std::make_unique<FrozenPanes<K, Acc>>(max_parallelism_, watermark_.freeze(fired_to),
+                                                      std::move(half_fired));
   for (size_t i = 0; i < panes_.size(); ++i) {
     frozen->add(panes_.at(i).start, panes_.at(i).table.freeze());
   }
   for (auto& [start, table] : dropped_) frozen->add_dropped(start, std::move(table));
   dropped_.clear();
   return std::unique_ptr<FrozenState>(std::move(frozen));
+}
+
+// Those of the window being fired that have been emitted.
+SLUICE_PANE_TEMPLATE
+void SLUICE_PANE_OPERATOR::add_fired_keys(std::unordered_set<std::string>& keys) {
+  for (uint32_t row = 0; row < firing_row_; ++row) {
+    if constexpr (kIsSliding) {
+      if (merger_->is_live(row)) keys.insert(encode_to_string(merger_->key(row)));
+    } else {
+      keys.insert(encode_to_string(panes_.find(*firing_)->table[row].key));
+    }
+  }
 }
 
 // ---- adding -------------------------------------------------------------------------------------
@@ -417,7 +438,9 @@ bool SLUICE_PANE_OPERATOR::emit_window() {
   const TimeWindow window{{*firing_}, {grid_.window_end(*firing_)}};
   // Keys restored from a subtask that was further have seen this window already.
   const bool check_floors = window.max_timestamp() <= watermark_.floor_max();
+  const auto half = half_fired_.empty() ? half_fired_.end() : half_fired_.find(*firing_);
   const auto has_fired = [&](const K& key) {
+    if (half != half_fired_.end() && half->second.count(encode_to_string(key)) > 0) return true;
     return check_floors && watermark_.floor_of(stable_hash(key)) >= window.max_timestamp();
   };
   if (this->outputs_full()) return false;
@@ -443,6 +466,7 @@ bool SLUICE_PANE_OPERATOR::emit_window() {
 SLUICE_PANE_TEMPLATE
 void SLUICE_PANE_OPERATOR::end_window() {
   const int64_t next = grid_.next_window(*firing_);
+  half_fired_.erase(half_fired_.begin(), half_fired_.upper_bound(*firing_));
   firing_.reset();
   skip_windows_before(next);
 }

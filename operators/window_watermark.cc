@@ -16,14 +16,14 @@ Status WindowWatermark::open(const OperatorContext& context) {
 }
 
 // An item is {u32 first group, u32 count, i64 watermark for each}.
-std::string WindowWatermark::freeze() const {
+std::string WindowWatermark::freeze(EventTime fired_to) const {
   std::string item;
   ByteWriter writer(item);
   writer.fixed(static_cast<uint32_t>(groups_.first));
   writer.fixed(static_cast<uint32_t>(std::max(0, groups_.size())));
   for (int i = 0; i < groups_.size(); ++i) {
     const EventTime floor = floors_.empty() ? kMinTime : floors_[static_cast<size_t>(i)];
-    writer.fixed(std::max(current_, floor).ms);
+    writer.fixed(std::max(std::min(current_, fired_to), floor).ms);
   }
   return item;
 }

@@ -46,8 +46,8 @@ class WindowWatermark {
     return floors_[static_cast<size_t>(group)];
   }
 
-  /// The present state as an item of operator state.
-  std::string freeze() const;
+  /// The present state as an item of operator state; what fired counts up to `fired_to` only.
+  std::string freeze(EventTime fired_to = kMaxTime) const;
   static Status write(SnapshotWriter& writer, const std::string& frozen) {
     return writer.add_item(kItemName, Redistribution::kUnion, frozen);
   }

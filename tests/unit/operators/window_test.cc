@@ -228,6 +228,82 @@ TEST_CASE("pane windows: a window of many keys fires in small outputs, nothing l
   CHECK(harness.take_watermarks() == std::vector<int64_t>{kMaxTime.ms});
 }
 
+// What comes out of a window operator that is stopped while it fires, frozen, and restored.
+template <class Assigner, class Agg>
+void check_snapshot_while_firing(const WindowSpec<Assigner>& spec, Agg /*agg*/) {
+  const auto fill = [](OperatorHarness<Total>& harness) {
+    for (int64_t time = 0; time < 30; time += 3) {
+      for (int64_t sensor = 0; sensor < 20; ++sensor) {
+        harness.push<Reading>({{sensor, 1 + sensor}}, {time});
+      }
+    }
+  };
+  const auto order = [](const Total& a, const Total& b) {
+    return std::tie(a.start, a.sensor) < std::tie(b.start, b.sensor);
+  };
+  OperatorHarness<Total> undisturbed(totals<Agg>(spec));
+  REQUIRE(undisturbed.open().is_ok());
+  fill(undisturbed);
+  undisturbed.watermark(1000);
+  std::vector<Total> expected = undisturbed.take_values();
+  std::sort(expected.begin(), expected.end(), order);
+
+  for (const int stop_after : {1, 5, 12}) {
+    for (const int parallelism : {1, 3}) {
+      CAPTURE(stop_after);
+      CAPTURE(parallelism);
+      OperatorHarness<Total> first(totals<Agg>(spec));
+      first.set_output_rows(3);
+      REQUIRE(first.open().is_ok());
+      fill(first);
+      std::vector<Total> seen = first.take_values();
+      StreamBatch mark;
+      mark.marks.push_back({0, EventTime{1000}});
+      Cursor cursor;
+      const auto take = [&] {
+        while (first.op().output(0).has_output()) {
+          const StreamBatch out = first.op().output(0).take();
+          for (const Total& total : batch_cast<Total>(*out.batch).values()) seen.push_back(total);
+        }
+      };
+      for (int i = 0; i < stop_after; ++i) {
+        REQUIRE(first.op().process(0, mark, cursor) == Progress::kOutputFull);
+        if (i + 1 < stop_after) take();
+      }
+      REQUIRE(first.op().can_snapshot());
+      const MemorySnapshot once = first.snapshot();
+      take();
+      // Frozen again before it fires, then by the restored operators.
+      MemorySnapshot snapshot;
+      for (int subtask = 0; subtask < parallelism; ++subtask) {
+        OperatorHarness<Total> again(totals<Agg>(spec));
+        again.context().task.subtask = subtask;
+        again.context().task.parallelism = parallelism;
+        auto reader = once.reader(subtask, parallelism);
+        REQUIRE(again.open(&reader).is_ok());
+        snapshot.merge(again.snapshot());
+      }
+      for (int subtask = 0; subtask < parallelism; ++subtask) {
+        OperatorHarness<Total> part(totals<Agg>(spec));
+        part.context().task.subtask = subtask;
+        part.context().task.parallelism = parallelism;
+        auto reader = snapshot.reader(subtask, parallelism);
+        REQUIRE(part.open(&reader).is_ok());
+        part.watermark(1000);
+        for (const Total& total : part.take_values()) seen.push_back(total);
+      }
+      std::sort(seen.begin(), seen.end(), order);
+      CHECK(seen == expected);
+    }
+  }
+}
+
+TEST_CASE("pane windows: a snapshot while a window is being fired knows who has had it") {
+  check_snapshot_while_firing(WindowSpec{TumblingEventTimeWindows::of(10ms)}, SumValues{});
+  check_snapshot_while_firing(WindowSpec{SlidingEventTimeWindows::of(10ms, 5ms)}, SumValues{});
+  check_snapshot_while_firing(WindowSpec{SlidingEventTimeWindows::of(10ms, 5ms)}, InvertibleSum{});
+}
+
 TEST_CASE("pane windows: a snapshot is what was there, at any parallelism, and late stays late") {
   const WindowSpec spec{SlidingEventTimeWindows::of(20ms, 10ms)};
   std::vector<Reading> before;

@@ -14,6 +14,7 @@
 
 #include "core/batch.h"
 #include "core/operator.h"
+#include "core/snapshot.h"
 #include "core/status.h"
 
 namespace sluice {
@@ -59,6 +60,8 @@ class SinkWriter {
   virtual Result<std::vector<std::string>> snapshot_state(CheckpointId /*checkpoint*/) {
     return std::vector<std::string>();
   }
+  /// Who gets the items of snapshot_state back: each to one subtask, or all to all (kUnion).
+  virtual Redistribution state_redistribution() const { return Redistribution::kSplit; }
 };
 
 /// Makes committables visible. Idempotent: a repeat is kAlreadyCommitted.

@@ -120,17 +120,21 @@ Status commit_status(CommitOutcome outcome, const std::string& error);
 /// State of a sink: committables of checkpoints that are not complete, and the writer's own items.
 class FrozenSink final : public FrozenState {
  public:
-  FrozenSink(std::vector<std::string> committables, std::vector<std::string> writer_items)
-      : committables_(std::move(committables)), writer_items_(std::move(writer_items)) {}
+  FrozenSink(std::vector<std::string> committables, std::vector<std::string> writer_items,
+             Redistribution writer_mode)
+      : committables_(std::move(committables)),
+        writer_items_(std::move(writer_items)),
+        writer_mode_(writer_mode) {}
   Status write(SnapshotWriter& writer, bool incremental) override {
     SLUICE_RETURN_IF_ERROR(FrozenItems("committables", Redistribution::kSplit, committables_)
                                .write(writer, incremental));
-    return FrozenItems("writer", Redistribution::kSplit, writer_items_).write(writer, incremental);
+    return FrozenItems("writer", writer_mode_, writer_items_).write(writer, incremental);
   }
 
  private:
   std::vector<std::string> committables_;
   std::vector<std::string> writer_items_;
+  Redistribution writer_mode_;
 };
 
 }  // namespace detail
@@ -143,8 +147,8 @@ Result<std::unique_ptr<FrozenState>> SinkOperator<T>::snapshot(CheckpointId chec
   for (const Committable& committable : pending_) {
     committables.push_back(detail::encode_committable(committable));
   }
-  return std::unique_ptr<FrozenState>(
-      new detail::FrozenSink(std::move(committables), std::move(items).value()));
+  return std::unique_ptr<FrozenState>(new detail::FrozenSink(
+      std::move(committables), std::move(items).value(), writer_->state_redistribution()));
 }
 
 template <class T>

@@ -7,7 +7,7 @@
 namespace sluice {
 namespace {
 
-constexpr uint8_t kVersion = 1;  // In checkpoints; grows with each change of the layout.
+constexpr uint8_t kVersion = 2;  // In checkpoints; grows with each change of the layout.
 
 }  // namespace
 
@@ -17,6 +17,7 @@ std::string PartCommit::encode() const {
   writer.fixed(kVersion);
   writer.text(hidden);
   writer.text(visible);
+  writer.text(directory);
   return data;
 }
 
@@ -26,7 +27,8 @@ Result<PartCommit> PartCommit::decode(std::string_view data) {
   PartCommit part;
   part.hidden = reader.text();
   part.visible = reader.text();
-  if (version != kVersion || reader.failed() || !reader.at_end()) {
+  if (version >= 2) part.directory = reader.text();
+  if (version < 1 || version > kVersion || reader.failed() || !reader.at_end()) {
     return Status::corruption("committable of a file sink: unknown layout");
   }
   return part;
@@ -38,9 +40,23 @@ CommitOutcome FileCommitter::commit(const Committable& committable, std::string&
     error = part.status().message();
     return CommitOutcome::kFailedKnown;
   }
+  CommitOutcome outcome = commit_in(directory_.path, *part, error);
+  const bool is_elsewhere = !part->directory.empty() && part->directory != directory_.path;
+  if (outcome == CommitOutcome::kFailedKnown && is_elsewhere) {
+    // A job that was restored with another output directory: what it had written belongs to the
+    // old one.
+    std::string error_there;
+    outcome = commit_in(part->directory, *part, error_there);
+    if (outcome != CommitOutcome::kFailedKnown) error = error_there;
+  }
+  return outcome;
+}
+
+CommitOutcome FileCommitter::commit_in(const std::string& directory, const PartCommit& part,
+                                       std::string& error) {
   FileSystem& files = *directory_.files;
-  const std::string hidden = join_path(directory_.path, part->hidden);
-  const std::string visible = join_path(directory_.path, part->visible);
+  const std::string hidden = join_path(directory, part.hidden);
+  const std::string visible = join_path(directory, part.visible);
   CommitOutcome outcome = CommitOutcome::kCommitted;
   Status status = files.rename_new(hidden, visible);
   if (status.code() == StatusCode::kNotFound) {

@@ -11,10 +11,13 @@
 namespace sluice {
 
 /// What a committable of the file sink says; paths are relative to the sink's directory, so that a
-/// directory may be mounted elsewhere after a restore.
+/// directory may be mounted elsewhere after a restore. A job may also be restored with another
+/// output directory: then the part is still where it was written.
 struct PartCommit {
   std::string hidden;
   std::string visible;
+  /// Where it was written.
+  std::string directory;
 
   std::string encode() const;
   static Result<PartCommit> decode(std::string_view data);
@@ -31,6 +34,8 @@ class FileCommitter final : public Committer {
   Status abort_unknown(const std::vector<Committable>& known) override;
 
  private:
+  CommitOutcome commit_in(const std::string& directory, const PartCommit& part, std::string& error);
+
   OutputDirectory directory_;
 };
 

@@ -75,8 +75,9 @@ class FileWriter final : public SinkWriter<typename Format::Record> {
     return parts_.prepare_commit(checkpoint);
   }
   Result<std::vector<std::string>> snapshot_state(CheckpointId checkpoint) override {
-    return std::vector<std::string>{parts_.snapshot_state(checkpoint)};
+    return parts_.snapshot_state(checkpoint);
   }
+  Redistribution state_redistribution() const override { return Redistribution::kUnion; }
 
  private:
   static PartFilesOptions with_header(PartFilesOptions options,

@@ -8,12 +8,24 @@
 namespace sluice {
 namespace {
 
-constexpr uint8_t kStateVersion = 1;  // In checkpoints; grows with each change of the layout.
+constexpr uint8_t kStateVersion = 2;  // In checkpoints; grows with each change of the layout.
 
 struct WriterState {
   int64_t epoch = 0;
   int subtask = 0;
   int64_t next_counter = 0;
+  std::string directory;
+
+  std::string encode() const {
+    std::string item;
+    ByteWriter writer(item);
+    writer.fixed(kStateVersion);
+    writer.fixed(epoch);
+    writer.fixed(int32_t{subtask});
+    writer.fixed(next_counter);
+    writer.text(directory);
+    return item;
+  }
 };
 
 Result<WriterState> decode_state(std::string_view item) {
@@ -23,6 +35,7 @@ Result<WriterState> decode_state(std::string_view item) {
   state.epoch = reader.fixed<int64_t>();
   state.subtask = reader.fixed<int32_t>();
   state.next_counter = reader.fixed<int64_t>();
+  state.directory = reader.text();
   if (version != kStateVersion || reader.failed() || !reader.at_end()) {
     return Status::corruption("state of a file sink: unknown layout");
   }
@@ -37,29 +50,48 @@ Status PartFiles::open(const SinkContext& context) {
   parallelism_ = context.task.parallelism;
   attempt_ = context.task.attempt;
   SLUICE_RETURN_IF_ERROR(options_.directory.files->make_directories(options_.directory.path));
-  bool has_epoch = false;
-  SLUICE_RETURN_IF_ERROR(open_restore(context.restored, has_epoch));
-  // Without an epoch nothing tells garbage from what another subtask is about to commit.
-  return open_look_around(has_epoch);
+  is_fresh_ = context.restored.empty();
+  SLUICE_RETURN_IF_ERROR(open_restore(context.restored));
+  return open_look_around();
 }
 
-Status PartFiles::open_restore(const std::vector<std::string>& items, bool& has_epoch) {
+Status PartFiles::open_restore(const std::vector<std::string>& items) {
   for (const auto& item : items) {
     SLUICE_ASSIGN_OR_RETURN(const WriterState state, decode_state(item));
-    has_epoch = true;
     epoch_ = std::max(epoch_, state.epoch);
-    if (state.subtask == subtask_) next_counter_ = std::max(next_counter_, state.next_counter);
+    // What lies in another directory is not this job's.
+    if (state.directory != options_.directory.path) continue;
+    int64_t& counter = known_counters_[state.subtask];
+    counter = std::max(counter, state.next_counter);
+    if (state.subtask == subtask_) next_counter_ = counter;
   }
   return Status::ok();
 }
 
-Status PartFiles::open_look_around(bool remove_unknown) {
+Status PartFiles::open_look_around() {
   return options_.directory.visit_parts([&](const std::string& path, const PartName& name) {
     if (name.subtask == subtask_) next_counter_ = std::max(next_counter_, name.counter + 1);
-    const bool is_unknown = name.state == PartName::State::kInProgress && name.epoch >= epoch_ &&
-                            name.subtask % parallelism_ == subtask_;
-    return remove_unknown && is_unknown ? options_.directory.files->remove(path) : Status::ok();
+    return is_unknown(name) ? options_.directory.files->remove(path) : Status::ok();
   });
+}
+
+bool PartFiles::is_unknown(const PartName& name) const {
+  if (!belongs_here(name.subtask)) return false;
+  // An earlier start ended before its first checkpoint.
+  if (is_fresh_) return name.state == PartName::State::kInProgress;
+  // A state for another directory tells nothing about this one.
+  if (known_counters_.empty()) return false;
+  switch (name.state) {
+    case PartName::State::kInProgress:
+      return name.epoch >= epoch_;
+    case PartName::State::kVisible: {
+      const auto known = known_counters_.find(name.subtask);
+      return known == known_counters_.end() || name.counter >= known->second;
+    }
+    case PartName::State::kFinished:
+      return false;  // Of a run without checkpoints; the committer sees to them.
+  }
+  return false;
 }
 
 Status PartFiles::check_bucket(const std::string& bucket) const {
@@ -173,6 +205,7 @@ Result<std::vector<std::string>> PartFiles::prepare_commit(CheckpointId checkpoi
     commit.hidden = join_path(part.bucket, part.name.to_text());
     commit.visible =
         join_path(part.bucket, part.name.with_state(PartName::State::kVisible).to_text());
+    commit.directory = options_.directory.path;
     committables.push_back(commit.encode());
     directories.insert(join_path(options_.directory.path, part.bucket));
   }
@@ -185,14 +218,16 @@ Result<std::vector<std::string>> PartFiles::prepare_commit(CheckpointId checkpoi
   return committables;
 }
 
-std::string PartFiles::snapshot_state(CheckpointId checkpoint) const {
-  std::string item;
-  ByteWriter writer(item);
-  writer.fixed(kStateVersion);
-  writer.fixed(int64_t{checkpoint.value});
-  writer.fixed(int32_t{subtask_});
-  writer.fixed(int64_t{next_counter_});
-  return item;
+std::vector<std::string> PartFiles::snapshot_state(CheckpointId checkpoint) const {
+  WriterState state{checkpoint.value, subtask_, next_counter_, options_.directory.path};
+  std::vector<std::string> items{state.encode()};
+  for (const auto& [subtask, counter] : known_counters_) {
+    if (subtask == subtask_ || !belongs_here(subtask)) continue;
+    state.subtask = subtask;
+    state.next_counter = counter;
+    items.push_back(state.encode());
+  }
+  return items;
 }
 
 void PartFiles::close() {

@@ -6,7 +6,11 @@
 // Parts that were not handed out are removed by close(). After a restore open() removes the parts
 // of earlier attempts that the restored checkpoint cannot know; subtask s sees to those of the
 // subtasks s, s + parallelism, s + 2 parallelism, ..., so that after a change of parallelism each
-// belongs to exactly one.
+// belongs to exactly one. When the checkpoint is not the newest (that one is damaged, or the user
+// goes back), parts that were committed after it are removed, too: their rows are written again.
+//
+// The state is how many parts each subtask has begun, also of those that a smaller parallelism does
+// not have any more: a part that the state knows is never removed. Every subtask gets all of it.
 //
 // One thread.
 #pragma once
@@ -66,7 +70,7 @@ class PartFiles {
   /// Completes parts that are too old.
   Status roll_old();
   Result<std::vector<std::string>> prepare_commit(CheckpointId checkpoint);
-  std::string snapshot_state(CheckpointId checkpoint) const;
+  std::vector<std::string> snapshot_state(CheckpointId checkpoint) const;
   /// Removes what was not handed out. Errors are ignored: such files are hidden, and the next start
   /// removes them.
   void close();
@@ -77,8 +81,10 @@ class PartFiles {
     PartName name;
   };
 
-  Status open_restore(const std::vector<std::string>& items, bool& has_epoch);
-  Status open_look_around(bool remove_unknown);
+  Status open_restore(const std::vector<std::string>& items);
+  Status open_look_around();
+  bool is_unknown(const PartName& name) const;
+  bool belongs_here(int subtask) const { return subtask % parallelism_ == subtask_; }
   Status check_bucket(const std::string& bucket) const;
   std::string path_of(const std::string& bucket, const PartName& name) const;
   Status append_buffer(Part& part);
@@ -93,6 +99,9 @@ class PartFiles {
   int attempt_ = 0;
   int64_t epoch_ = 0;
   int64_t next_counter_ = 0;
+  bool is_fresh_ = true;  // No checkpoint was restored.
+  // From the checkpoint: the next counter of each subtask that ever wrote here. Empty without one.
+  std::map<int, int64_t> known_counters_;
   std::map<std::string, std::unique_ptr<Part>, std::less<>> open_parts_;
   std::vector<CompletePart> complete_parts_;
 };

@@ -271,13 +271,9 @@ TEST_CASE("file_sink: semantics rule 32: what a restored checkpoint does not kno
     commit_all(sink, {known[0], known[3]});
     std::vector<std::unique_ptr<Writing<Text>>> restored;
     for (int subtask = 0; subtask < parallelism; ++subtask) {
-      // Items and committables are dealt round-robin, and commits come before the writer opens,
-      // but another subtask's may come after it.
-      Strings items;
-      for (size_t i = 0; i < states.size(); ++i) {
-        if (static_cast<int>(i) % parallelism == subtask) items.push_back(states[i]);
-      }
-      restored.push_back(std::make_unique<Writing<Text>>(sink, subtask, parallelism, items, 1));
+      // Every subtask gets all states; commits come before the writer opens, but another
+      // subtask's may come after it.
+      restored.push_back(std::make_unique<Writing<Text>>(sink, subtask, parallelism, states, 1));
       REQUIRE(restored.back()->open_status.is_ok());
       REQUIRE(sink.create_committer()->abort_unknown({}).is_ok());
       REQUIRE(restored.back()->write({"after the restore"}).is_ok());
@@ -300,6 +296,90 @@ TEST_CASE("file_sink: semantics rule 32: what a restored checkpoint does not kno
     }
     CHECK(lines == expected);
   }
+}
+
+TEST_CASE("file_sink: a start that no checkpoint came of leaves nothing to the next one") {
+  MemoryFileSystem files;
+  const auto sink = text_files<Text>("out").file_system(files);
+  for (int subtask = 0; subtask < 3; ++subtask) {
+    Writing<Text> killed(sink, subtask, 3);
+    REQUIRE(killed.write({"lost"}).is_ok());
+    (void)killed.prepare(1);
+    REQUIRE(killed.write({"lost, too"}).is_ok());
+  }
+  CHECK(names_in(files, "out").size() == 6);
+  Writing<Text> first(sink, 0, 2);
+  REQUIRE(first.write({"kept"}).is_ok());
+  Writing<Text> second(sink, 1, 2);
+  commit_all(sink, first.prepare(2));
+  CHECK(names_in(files, "out").size() == 1);
+}
+
+TEST_CASE("file_sink: going back to an older checkpoint takes back what was committed after it") {
+  MemoryFileSystem files;
+  const auto sink = text_files<Text>("out").file_system(files);
+  // Checkpoint n of `parallelism` subtasks that go on from `states`, committed.
+  const auto run = [&](const Strings& states, int parallelism, int64_t checkpoint) {
+    Strings after;
+    for (int subtask = 0; subtask < parallelism; ++subtask) {
+      Writing<Text> writing(sink, subtask, parallelism, states);
+      REQUIRE(writing.open_status.is_ok());
+      REQUIRE(writing.write({Text(std::to_string(checkpoint))}).is_ok());
+      commit_all(sink, writing.prepare(checkpoint));
+      for (auto& state : writing.state(checkpoint)) after.push_back(state);
+    }
+    return after;
+  };
+  const auto lines = [&] {
+    std::string all;
+    for (const auto& name : names_in(files, "out")) {
+      all += files.read_file("out/" + name).value().substr(0, 1);
+    }
+    std::sort(all.begin(), all.end());
+    return all;
+  };
+  const Strings first = run({}, 3, 1);
+  // Fewer subtasks must not forget the parts of those that are gone.
+  const Strings second = run(first, 1, 2);
+  const Strings third = run(second, 4, 3);
+  CHECK(lines() == "11123333");
+  run(third, 2, 4);
+  CHECK(lines() == "1112333344");
+  run(second, 2, 5);
+  CHECK(lines() == "111255");
+  run(first, 1, 6);
+  CHECK(lines() == "1116");
+  // A state that was written for another directory says nothing about this one.
+  const auto elsewhere = text_files<Text>("copy").file_system(files);
+  files.put("copy/part-0-9", "kept\n");
+  Writing<Text> writing(elsewhere, 0, 1, first);
+  CHECK(names_in(files, "copy") == Strings{"part-0-9"});
+}
+
+TEST_CASE("file_sink: restored with another directory, what was written is committed where it is") {
+  MemoryFileSystem files;
+  const auto before = text_files<Text>("old").file_system(files);
+  const auto after = text_files<Text>("new").file_system(files);
+  Writing<Text> writing(before);
+  std::vector<Committable> known;
+  for (const int64_t checkpoint : {1, 2}) {
+    REQUIRE(writing.write({"line"}).is_ok());
+    for (auto& committable : writing.prepare(checkpoint)) known.push_back(committable);
+  }
+  commit_all(before, {known[0]});
+  CHECK(commit_all(after, known) == std::vector{kAlreadyCommitted, kCommitted});
+  CHECK(names_in(files, "old").size() == 2);
+  for (const auto& name : names_in(files, "old")) CHECK(name.front() != '.');
+  // The directory was moved as a whole: then it is found at its new place.
+  for (const auto& name : names_in(files, "old")) {
+    files.put("moved/" + name, files.read_file("old/" + name).value());
+  }
+  REQUIRE(files.remove_recursively("old").is_ok());
+  const auto moved = text_files<Text>("moved").file_system(files);
+  CHECK(commit_all(moved, known) == std::vector{kAlreadyCommitted, kAlreadyCommitted});
+  std::string error;
+  CHECK(commit_all(after, {known[0]}, &error) == std::vector{kFailedKnown});
+  CHECK(error.find("new/") != std::string::npos);
 }
 
 TEST_CASE("file_sink: an output directory must be empty, or be overwritten") {

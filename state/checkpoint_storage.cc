@@ -51,7 +51,15 @@ Result<CheckpointMetadata> load_metadata(FileSystem& files, const std::string& p
   SLUICE_ASSIGN_OR_RETURN(const FileInfo info, files.stat(path));
   if (info.is_directory) file = join_path(path, kMetadataFileName);
   SLUICE_ASSIGN_OR_RETURN(const std::string bytes, files.read_file(file));
-  return decode_metadata(bytes, file);
+  SLUICE_ASSIGN_OR_RETURN(CheckpointMetadata metadata, decode_metadata(bytes, file));
+  const std::string directory = parent_path(file);
+  const auto expected = parse_checkpoint_name(file_name(directory), true);
+  const bool is_checkpoint = metadata.purpose == SnapshotPurpose::kCheckpoint;
+  if (expected && is_checkpoint && metadata.id != *expected) {
+    return Status::corruption(file + ": this is the metadata of checkpoint " +
+                              std::to_string(metadata.id.value));
+  }
+  return metadata;
 }
 
 Status publish_metadata(FileSystem& files, const CheckpointMetadata& metadata,
@@ -203,7 +211,14 @@ Status CheckpointStorage::begin_continued_run(CheckpointId restored) {
   ids.next = std::max(ids.next, next_id_);
   ids.fresh_from = std::min(ids.fresh_from, restored.value);
   ids.base = restored.value;
-  ids.branch_from = next_id_;
+  // After all that were ever seen here, but not after `next_id_`: when a job starts again within
+  // the process, the ids that were reserved before are used up first.
+  ids.branch_from = restored.value + 1;
+  if (!known_.empty())
+    ids.branch_from = std::max(ids.branch_from, known_.rbegin()->first.value + 1);
+  if (!without_metadata_.empty()) {
+    ids.branch_from = std::max(ids.branch_from, without_metadata_.rbegin()->value + 1);
+  }
   return write_ids(ids);
 }
 

@@ -49,7 +49,8 @@ enum class Validation {
 /// Errors name the file.
 Status validate_checkpoint(FileSystem& files, const CheckpointMetadata& metadata, Validation how);
 
-/// Reads `_metadata`; `path` is the file or its directory.
+/// Reads `_metadata`; `path` is the file or its directory. What stands in "chk-N" must be of
+/// checkpoint N: another's is damage.
 Result<CheckpointMetadata> load_metadata(FileSystem& files, const std::string& path);
 
 /// Makes `directory/_metadata` appear whole or not at all; kAlreadyExists when it is there. Also

@@ -67,6 +67,15 @@ struct Fixture {
     if (!found->checkpoint) return std::nullopt;
     return found->checkpoint->id;
   }
+  /// Another process would find the same one.
+  void open_again_keeps(CheckpointId id) {
+    auto other = CheckpointStorage::open(files, kDirectory, options);
+    REQUIRE(other.is_ok());
+    const auto found = (*other)->find_latest();
+    REQUIRE_MESSAGE(found.is_ok(), found.status().to_string());
+    REQUIRE(found->checkpoint.has_value());
+    CHECK(found->checkpoint->id == id);
+  }
   std::string state_file_of(CheckpointId id) { return storage->state_path(id, "op", 0, 0); }
   void flip_bit(const std::string& path) {
     std::string bytes = *files.read_file(path);
@@ -185,6 +194,22 @@ TEST_CASE_FIXTURE(Fixture, "semantics rule 27: files shared with a newer checkpo
   CHECK(latest() == restored);
   take(false);
   CHECK(shared_files() == 1);
+}
+
+TEST_CASE_FIXTURE(
+    Fixture, "checkpoint_storage: what is taken after a restart within the run is its newest") {
+  open();
+  REQUIRE(storage->begin_fresh_run().is_ok());
+  take();
+  for (int restart = 0; restart < 3; ++restart) {
+    const auto restored = latest();
+    REQUIRE(restored.has_value());
+    REQUIRE(storage->begin_continued_run(*restored).is_ok());
+    // Ids of the block that was reserved before the restart.
+    const CheckpointId next = take();
+    CHECK(latest() == next);
+    open_again_keeps(next);
+  }
 }
 
 TEST_CASE_FIXTURE(Fixture, "checkpoint_storage: as many as wanted are retained") {

@@ -5,7 +5,9 @@
 // Grammar: bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 decimal time duration text bytes; enum(i32);
 // T? for optional; [T] for vector; [T*4] for array; {K:V} for map; (A,B) for pair and tuple;
 // Name{field:T,...} for a record; opaque(name) for a type with a codec of its own, which gives its
-// name by `static std::string Codec<T>::schema_name()`.
+// name by `static std::string Codec<T>::schema_name()`. A codec that has `static TypeSchema
+// schema()` and `static void decode_as(ByteReader&, const TypeSchema& stored, T&)` takes part in
+// evolution.
 //
 // The text is part of the snapshot format: do not change how an existing type prints.
 //
@@ -93,6 +95,12 @@ concept NamesItsSchema = requires {
 };
 
 template <class T>
+concept DescribesItsSchema = requires(ByteReader& reader, const TypeSchema& stored, T& value) {
+  { Codec<T>::schema() } -> std::convertible_to<TypeSchema>;
+  Codec<T>::decode_as(reader, stored, value);
+};
+
+template <class T>
 inline constexpr bool kIsDuration = false;
 template <class Rep, class Period>
 inline constexpr bool kIsDuration<std::chrono::duration<Rep, Period>> = true;
@@ -123,6 +131,8 @@ TypeSchema schema_of() {
   using detail::plain_schema;
   if constexpr (detail::NamesItsSchema<T>) {
     return plain_schema(SchemaKind::kOpaque, 0, Codec<T>::schema_name());
+  } else if constexpr (detail::DescribesItsSchema<T>) {
+    return Codec<T>::schema();
   } else if constexpr (std::is_same_v<T, bool>) {
     return plain_schema(SchemaKind::kBool);
   } else if constexpr (std::is_floating_point_v<T>) {
@@ -230,6 +240,8 @@ template <class T>
 void decode_with_schema(ByteReader& reader, const TypeSchema& stored, T& value) {
   if constexpr (detail::NamesItsSchema<T>) {
     Codec<T>::decode(reader, value);
+  } else if constexpr (detail::DescribesItsSchema<T>) {
+    Codec<T>::decode_as(reader, stored, value);
   } else if constexpr (std::is_same_v<T, bool>) {
     Codec<T>::decode(reader, value);
   } else if constexpr (std::is_arithmetic_v<T>) {

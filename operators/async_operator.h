@@ -24,6 +24,7 @@
 
 #include "core/codec.h"
 #include "core/operator.h"
+#include "core/schema.h"
 #include "core/snapshot.h"
 #include "operators/async_options.h"
 #include "operators/async_result.h"
@@ -350,6 +351,7 @@ template <class In, class Out, class F>
 std::string AsyncOperator<In, Out, F>::encode_entry(const Entry& entry) const {
   std::string item;
   ByteWriter writer(item);
+  writer.text(schema_text<In>());
   writer.fixed(entry.time.ms);
   writer.fixed(static_cast<uint8_t>(entry.kind));
   Codec<In>::encode(entry.record(), writer);
@@ -365,10 +367,17 @@ Status AsyncOperator<In, Out, F>::restore(SnapshotReader& reader) {
     const ArenaScope scope(&batch->own_arena());
     for (const std::string& item : items) {
       ByteReader bytes(item);
+      const std::string schema_text_then(bytes.text());
+      const std::string why = describe_incompatibility(schema_text_then, schema_text<In>());
+      if (!why.empty()) {
+        return Status::failed_precondition(std::string("state '") + FrozenAsync::kItems +
+                                           "': " + why);
+      }
+      SLUICE_ASSIGN_OR_RETURN(const TypeSchema schema, parse_schema(schema_text_then));
       const EventTime time{bytes.fixed<int64_t>()};
       const auto kind = static_cast<RowKind>(bytes.fixed<uint8_t>());
       In record{};
-      Codec<In>::decode(bytes, record);
+      decode_with_schema(bytes, schema, record);
       if (bytes.failed() || !bytes.at_end()) {
         return Status::corruption("a record in flight cannot be decoded");
       }

@@ -58,8 +58,10 @@ class WindowSides {
     left_.decode(reader);
     right_.decode(reader);
   }
-  static std::string schema() {
-    return WindowList<L, false>::schema() + WindowList<R, false>::schema();
+  static TypeSchema schema() { return schema_of<std::tuple<std::vector<L>, std::vector<R>>>(); }
+  void decode_as(ByteReader& reader, const TypeSchema& stored) {
+    left_.decode_as(reader, stored.children[0]);
+    right_.decode_as(reader, stored.children[1]);
   }
 
  private:

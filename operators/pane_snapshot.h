@@ -59,6 +59,12 @@ inline Result<HalfFired> read_half_fired(const SnapshotReader& reader) {
   return half_fired;
 }
 
+/// As of every keyed state: ((key, start of the pane), accumulator).
+template <class K, class Acc>
+std::string pane_schema_text() {
+  return "((" + schema_text<K>() + ",time)," + schema_text<Acc>() + ")";
+}
+
 template <class K, class Acc>
 class FrozenPanes final : public FrozenState {
  public:
@@ -79,7 +85,7 @@ class FrozenPanes final : public FrozenState {
   }
 
   Status write(SnapshotWriter& writer, bool incremental) override {
-    SLUICE_RETURN_IF_ERROR(writer.begin_keyed_state(kPaneStateName, schema_text<Acc>()));
+    SLUICE_RETURN_IF_ERROR(writer.begin_keyed_state(kPaneStateName, pane_schema_text<K, Acc>()));
     std::string key;
     std::string value;
     if (incremental) {
@@ -126,6 +132,26 @@ class FrozenPanes final : public FrozenState {
   size_t bytes_ = 0;
 };
 
+/// The schema of the accumulators stored under `stored_text`, which must be readable as K and Acc.
+template <class K, class Acc>
+Result<TypeSchema> stored_accumulator_schema(const std::string& stored_text) {
+  SLUICE_ASSIGN_OR_RETURN(TypeSchema stored, parse_schema(stored_text));
+  SLUICE_ASSIGN_OR_RETURN(const TypeSchema now, parse_schema(pane_schema_text<K, Acc>()));
+  const auto refuse = [](const std::string& why) {
+    return Status::failed_precondition(std::string("state '") + kPaneStateName + "': " + why);
+  };
+  if (stored.kind != SchemaKind::kTuple || stored.children.size() != 2) {
+    return refuse("stored with the schema " + stored_text + ", which is none of windows");
+  }
+  if (stored.children[0] != now.children[0]) {
+    return refuse("the key was stored as " + to_text(stored.children[0]) + " and is now " +
+                  to_text(now.children[0]) + "; keys cannot change");
+  }
+  const std::string conflict = describe_incompatibility(stored.children[1], now.children[1]);
+  if (!conflict.empty()) return refuse("accumulator: " + conflict);
+  return TypeSchema(std::move(stored.children[1]));
+}
+
 /// Calls add(pane start, key, hash, accumulator) for every stored entry. Texts of key and
 /// accumulator live during the call.
 template <class K, class Acc, class Add>
@@ -133,14 +159,9 @@ Status restore_panes(SnapshotReader& reader, Add&& add) {
   const std::string stored_text = reader.schema_of(kPaneStateName);
   if (stored_text.empty()) return Status::ok();
   TypeSchema stored;
-  const bool same_schema = stored_text == schema_text<Acc>();
+  const bool same_schema = stored_text == pane_schema_text<K, Acc>();
   if (!same_schema) {
-    SLUICE_ASSIGN_OR_RETURN(stored, parse_schema(stored_text));
-    const std::string conflict = describe_incompatibility(stored_text, schema_text<Acc>());
-    if (!conflict.empty()) {
-      return Status::failed_precondition("the stored windows cannot be read: accumulator " +
-                                         conflict);
-    }
+    SLUICE_ASSIGN_OR_RETURN(stored, (stored_accumulator_schema<K, Acc>(stored_text)));
   }
   const TextArenaRef arena(new TextArena());
   const ArenaScope scope(arena.get());

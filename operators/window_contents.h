@@ -6,6 +6,7 @@
 // Texts are owned. One task.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -71,7 +72,15 @@ class WindowAccumulator {
     acc_ = PaneValue<Acc>(sluice::decode<Acc>(reader));
     filled_ = true;
   }
-  static std::string schema() { return "one " + schema_text<Acc>(); }
+  static TypeSchema schema() { return schema_of<std::optional<Acc>>(); }
+  void decode_as(ByteReader& reader, const TypeSchema& stored) {
+    std::optional<Acc> acc;
+    decode_with_schema(reader, stored, acc);
+    clear();
+    if (!acc) return;
+    acc_ = PaneValue<Acc>(*std::move(acc));
+    filled_ = true;
+  }
 
  private:
   bool filled_ = false;
@@ -137,16 +146,31 @@ class WindowList {
     for (uint32_t i = 0; i < count && !reader.failed(); ++i) {
       append(sluice::decode<In>(reader), kNoTimestamp);
     }
+    decode_times(reader);
+  }
+  static TypeSchema schema() {
+    if constexpr (kTimed) return schema_of<std::tuple<std::vector<In>, std::vector<EventTime>>>();
+    return schema_of<std::vector<In>>();
+  }
+  void decode_as(ByteReader& reader, const TypeSchema& stored) {
+    clear();
+    const TypeSchema& list = kTimed ? stored.children[0] : stored;
+    const uint32_t count = reader.count();
+    for (uint32_t i = 0; i < count && !reader.failed(); ++i) {
+      In record{};
+      decode_with_schema(reader, list.children[0], record);
+      append(record, kNoTimestamp);
+    }
+    decode_times(reader);
+  }
+
+ private:
+  void decode_times(ByteReader& reader) {
     if constexpr (kTimed) {
       Codec<std::vector<EventTime>>::decode(reader, times_);
       if (times_.size() != values_.size()) reader.fail();
     }
   }
-  static std::string schema() {
-    return (kTimed ? "timed list of " : "list of ") + schema_text<In>();
-  }
-
- private:
   void append(const In& record, EventTime time) {
     values_.push_back(record);
     own_texts(values_.back());
@@ -187,11 +211,23 @@ struct Codec<WindowBucket<W, Contents, TriggerState, WindowState>> {
     bucket.trigger = PaneValue<TriggerState>(sluice::decode<TriggerState>(reader));
     bucket.state = PaneValue<WindowState>(sluice::decode<WindowState>(reader));
   }
-  /// A bucket with other types inside is another type: the name has a hash of all of them.
-  static std::string schema_name() {
-    const std::string inside = schema_text<W>() + Contents::schema() + schema_text<TriggerState>() +
-                               schema_text<WindowState>();
-    return "window_" + std::to_string(stable_hash(inside));
+  /// Always these fields in this order; what they hold may evolve.
+  static TypeSchema schema() {
+    TypeSchema schema = detail::plain_schema(SchemaKind::kRecord, 0, "Window");
+    schema.field_names = {"window", "contents", "trigger", "state"};
+    schema.children = {schema_of<W>(), Contents::schema(), schema_of<TriggerState>(),
+                       schema_of<WindowState>()};
+    return schema;
+  }
+  static void decode_as(ByteReader& reader, const TypeSchema& stored, Bucket& bucket) {
+    decode_with_schema(reader, stored.children[0], bucket.window);
+    bucket.contents.decode_as(reader, stored.children[1]);
+    TriggerState trigger{};
+    decode_with_schema(reader, stored.children[2], trigger);
+    bucket.trigger = PaneValue<TriggerState>(std::move(trigger));
+    WindowState state{};
+    decode_with_schema(reader, stored.children[3], state);
+    bucket.state = PaneValue<WindowState>(std::move(state));
   }
 };
 

@@ -147,6 +147,36 @@ TEST_CASE(
   CHECK(rows[1].time == EventTime{30});
 }
 
+TEST_CASE("async_operator: records in flight that were stored with narrower fields are widened") {
+  const auto ask_about_i32 = [](Desk& desk) {
+    return make_async_operator<int32_t, Text>(
+        [&desk](const int32_t& record, AsyncResult<Text> result) {
+          desk.calls.emplace_back(record, std::move(result));
+        },
+        with_order(AsyncOrder::kOrdered));
+  };
+  Desk desk;
+  OperatorHarness<Text> harness(ask_about_i32(desk));
+  REQUIRE(harness.open().is_ok());
+  harness.push<int32_t>({-5, 6}, {10, 20});
+  const MemorySnapshot snapshot = harness.snapshot();
+
+  Desk again;
+  OperatorHarness<Text> restored(ask(again, with_order(AsyncOrder::kOrdered)));
+  auto reader = snapshot.reader();
+  REQUIRE(restored.open(&reader).is_ok());
+  REQUIRE(again.calls.size() == 2);
+  CHECK(again.calls[0].first == -5);
+
+  // The other way round numbers could be lost.
+  const MemorySnapshot wide = restored.snapshot();
+  OperatorHarness<Text> narrow(ask_about_i32(desk));
+  auto wide_reader = wide.reader();
+  const Status refused = narrow.open(&wide_reader);
+  CHECK(refused.code() == StatusCode::kFailedPrecondition);
+  CHECK(refused.message().find("stored as i64, now i32") != std::string::npos);
+}
+
 TEST_CASE("async_operator: with the capacity in flight no more records are taken") {
   Desk desk;
   OperatorHarness<Text> harness(ask(desk, with_order(AsyncOrder::kUnordered, 2)));

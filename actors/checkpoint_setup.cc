@@ -139,6 +139,7 @@ std::vector<std::string> assign_uids(LogicalGraph& graph) {
 Status adopt_max_parallelism(LogicalGraph& graph, const Options& options,
                              const CheckpointMetadata& restore) {
   const auto of_job = static_cast<int>(options.get(options::kMaxParallelism));
+  const auto parallelism = static_cast<int>(options.get(options::kParallelism));
   for (const auto& node : graph.nodes()) {
     const OperatorState* stored = restore.find_operator(node->uid);
     if (stored == nullptr) continue;
@@ -148,6 +149,12 @@ Status adopt_max_parallelism(LogicalGraph& graph, const Options& options,
       return Status::failed_precondition(
           "operator '" + node->name + "' was stored with max parallelism " + std::to_string(kept) +
           ", which cannot be changed to " + std::to_string(wanted));
+    }
+    const bool follows_job = node->parallelism == 0 && node->parallelism_max == 0;
+    if (follows_job && parallelism > kept) {
+      return Status::failed_precondition(
+          "operator '" + node->name + "' was stored with max parallelism " + std::to_string(kept) +
+          " and cannot run with parallelism " + std::to_string(parallelism));
     }
     node->max_parallelism = kept;
   }

@@ -117,7 +117,7 @@ std::vector<JobAction> JobStateMachine::on_task(const JobEvent& event) {
       return check_all_ended();
     case JobEventKind::kTaskFailed:
       task = TaskState::kEnded;
-      return fail(event.status);
+      return is_refusal(event.status) ? refuse(event.status) : fail(event.status);
     case JobEventKind::kTaskCancelled:
       task = TaskState::kEnded;
       // A task that ends unasked has failed, too.
@@ -128,6 +128,19 @@ std::vector<JobAction> JobStateMachine::on_task(const JobEvent& event) {
     default:
       return {};
   }
+}
+
+// Stored state that does not fit: no record has moved yet, and trying again would end the same way.
+bool JobStateMachine::is_refusal(const Status& status) const {
+  return phase_ == JobPhase::kDeploying && attempt_ == 0 &&
+         status.code() == StatusCode::kFailedPrecondition;
+}
+
+std::vector<JobAction> JobStateMachine::refuse(const Status& status) {
+  may_restart_ = false;
+  auto actions = fail(status);
+  failed_before_start_ = true;
+  return actions;
 }
 
 std::vector<JobAction> JobStateMachine::on_request(const JobEvent& event) {

@@ -79,7 +79,7 @@ class JobStateMachine {
   JobPhase phase() const { return phase_; }
   /// The first failure; ok when there was none.
   const Status& failure() const { return failure_; }
-  /// No task had been deployed when the failure was found.
+  /// No task had been deployed when the failure was found, or none of them took the stored state.
   bool failed_before_start() const { return failed_before_start_; }
   /// The job runs on: it may be asked to stop again.
   void stop_refused() { stop_requested_ = false; }
@@ -101,6 +101,8 @@ class JobStateMachine {
   std::vector<JobAction> on_task(const JobEvent& event);
   std::vector<JobAction> on_step(const JobEvent& event);
   std::vector<JobAction> fail(const Status& status);
+  bool is_refusal(const Status& status) const;
+  std::vector<JobAction> refuse(const Status& status);
   std::vector<JobAction> end_tasks(JobPhase phase);
   std::vector<JobAction> check_all_ended();
   std::vector<JobAction> on_restart(const JobEvent& event);

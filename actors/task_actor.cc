@@ -142,6 +142,22 @@ void TaskActor::open(const std::shared_ptr<const TaskPeers>& peers) {
   ActorBase::send(master_, TaskOpened{id_});
 }
 
+namespace {
+
+/// State that no operator asked for would be lost with the next checkpoint.
+Status check_all_read(const std::vector<std::unique_ptr<ChainedSnapshotReader>>& readers) {
+  for (const auto& reader : readers) {
+    if (reader == nullptr || reader->unread_states().empty()) continue;
+    return Status::failed_precondition("restore of uid '" + reader->operator_uid() + "': state '" +
+                                       reader->unread_states().front() +
+                                       "' is stored, but the operator does not have it any more; "
+                                       "-n leaves it out");
+  }
+  return Status::ok();
+}
+
+}  // namespace
+
 // Each operator's stored state is open while the operators are being opened.
 Status TaskActor::open_task() {
   std::vector<std::unique_ptr<ChainedSnapshotReader>> readers;
@@ -172,7 +188,11 @@ Status TaskActor::open_task() {
   phase_ = Phase::kOpen;
   settings_->metrics->attach(
       id_, &task_->progress(), [waker = waker_] { waker->wake(); }, gauge());
-  return unreadable.is_ok() ? task_->open() : unreadable;
+  if (!unreadable.is_ok()) return unreadable;
+  SLUICE_RETURN_IF_ERROR(task_->open());
+  const bool all_needed =
+      settings_->restore != nullptr && !settings_->checkpoints->allow_non_restored;
+  return all_needed ? check_all_read(readers) : Status::ok();
 }
 
 void TaskActor::step() {

@@ -54,9 +54,9 @@ class KeyedOperator : public OperatorWithOutput<Out> {
     SLUICE_RETURN_IF_ERROR(status_of([&] { return derived().open_keyed(context); }));
     rows_->seal();
     if (context.restored == nullptr) return Status::ok();
-    SLUICE_RETURN_IF_ERROR(rows_->restore(*context.restored, [this](const std::string& name) {
-      return derived().accepts_state(name);
-    }));
+    // What neither the rows nor restore_more() read is refused by whoever gave the snapshot.
+    SLUICE_RETURN_IF_ERROR(
+        rows_->restore(*context.restored, [](const std::string& /*name*/) { return true; }));
     if (Derived::kUsesTimers) timers_.rebuild();
     return derived().restore_more(*context.restored);
   }
@@ -102,7 +102,6 @@ class KeyedOperator : public OperatorWithOutput<Out> {
   bool on_watermark() { return fire_event_timers(); }
   /// State that is not in the rows: what there is of it now, and how it comes back.
   std::unique_ptr<FrozenState> freeze_more() { return nullptr; }
-  bool accepts_state(const std::string& /*name*/) { return false; }
   Status restore_more(SnapshotReader& /*reader*/) { return Status::ok(); }
   size_t more_state_bytes() const { return 0; }
 

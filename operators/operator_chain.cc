@@ -72,7 +72,15 @@ Status OperatorChain::open(const TaskServices& services, size_t batch_bytes) {
     context.dead_letter = services.dead_letter;
     if (stage.ports.empty()) stage.latency = &context.metrics->histogram("latency.us");
     stage.opened = true;
-    if (!guarded(i, [&] { return stage.op->open(context); })) return status_;
+    const bool restoring = context.restored != nullptr;
+    const auto open_stage = [&] {
+      const Status opened = stage.op->open(context);
+      // Names may occur twice; the uid is what finds the state.
+      return opened.is_ok() || !restoring
+                 ? opened
+                 : opened.with_prefix("restore of uid '" + context.task.operator_uid + "': ");
+    };
+    if (!guarded(i, open_stage)) return status_;
     context.restored = nullptr;
   }
   return Status::ok();

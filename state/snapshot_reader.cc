@@ -14,6 +14,7 @@ Result<std::unique_ptr<ChainedSnapshotReader>> ChainedSnapshotReader::open(
         std::to_string(parallelism));
   }
   std::unique_ptr<ChainedSnapshotReader> reader(new ChainedSnapshotReader());
+  reader->uid_ = chains.uid;
   reader->subtask_ = subtask;
   reader->parallelism_ = parallelism;
   reader->groups_ = key_group_range_of(subtask, parallelism, chains.max_parallelism);
@@ -109,7 +110,16 @@ std::string ChainedSnapshotReader::schema_of(std::string_view name) const {
   return {};
 }
 
+std::vector<std::string> ChainedSnapshotReader::unread_states() const {
+  std::set<std::string> unread;
+  for (const SnapshotStateName& state : states_) unread.insert(state.name);
+  for (const SnapshotItem& item : items_) unread.insert(item.name);
+  for (const std::string& name : read_) unread.erase(name);
+  return {unread.begin(), unread.end()};
+}
+
 std::vector<std::string> ChainedSnapshotReader::items(std::string_view name) const {
+  read_.emplace(name);
   std::vector<std::string> mine;
   for (const SnapshotItem& item : items_) {
     if (item.name == name) mine.push_back(item.item);
@@ -206,6 +216,7 @@ Status ChainedSnapshotReader::visit_chain(const OpenChain& chain, std::string_vi
 
 Status ChainedSnapshotReader::visit_keyed_state(std::string_view name,
                                                 const EntryVisitor& visitor) {
+  read_.emplace(name);
   for (const OpenChain& chain : chains_) {
     SLUICE_RETURN_IF_ERROR(visit_chain(chain, name, visitor));
   }

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,11 @@ class ChainedSnapshotReader final : public SnapshotReader {
   Status visit_keyed_state(std::string_view name, const EntryVisitor& visitor) override;
   std::vector<std::string> items(std::string_view name) const override;
 
+  /// Names of states that the operator did not ask for: it does not have them any more. Keyed
+  /// states count as read when they were visited, operator states when their items were taken.
+  std::vector<std::string> unread_states() const;
+  const std::string& operator_uid() const { return uid_; }
+
   /// Operator-state items by name, all of this subtask.
   const std::vector<SnapshotItem>& all_items() const { return items_; }
 
@@ -60,11 +66,13 @@ class ChainedSnapshotReader final : public SnapshotReader {
   void distribute(std::vector<std::vector<SnapshotItem>> by_subtask);
   Status visit_chain(const OpenChain& chain, std::string_view name, const EntryVisitor& visitor);
 
+  std::string uid_;
   int subtask_ = 0;
   int parallelism_ = 1;
   KeyGroupRange groups_;
   std::vector<OpenChain> chains_;  // Those with key groups of ours.
   std::vector<SnapshotStateName> states_;
+  mutable std::set<std::string, std::less<>> read_;
   std::vector<SnapshotItem> items_;
 };
 

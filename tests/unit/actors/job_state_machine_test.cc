@@ -126,6 +126,26 @@ TEST_CASE("job state machine: no restart when it is forbidden, refused for a rea
   CHECK(cancelled.failure().is_ok());
 }
 
+TEST_CASE(
+    "job state machine: stored state that does not fit is refused before the start, for good") {
+  const Status unfit = Status::failed_precondition("state 'total': delay: stored as i32, now text");
+  auto machine = machine_at(JobPhase::kDeploying);
+  CHECK(machine.on({K::kTaskFailed, 0, unfit}) == Actions{A::kCancelTasks});
+  CHECK(machine.on({K::kTaskCancelled, 1}) == Actions{A::kDiscard, A::kEnd});
+  CHECK(machine.phase() == JobPhase::kFailed);
+  CHECK(machine.failed_before_start());
+  CHECK(machine.failure().message() == unfit.message());
+
+  JobStateMachine alone(1);
+  for (const K kind : {K::kStart, K::kInputsChecked, K::kSlotsAllocated}) alone.on({kind});
+  CHECK(alone.on({K::kTaskFailed, 0, unfit}) == Actions{A::kDiscard, A::kEnd});
+
+  auto running = machine_at(JobPhase::kRunning);
+  running.on({K::kTaskFailed, 0, unfit});
+  CHECK(running.on({K::kTaskCancelled, 1}) == Actions{A::kDecideRestart});
+  CHECK_FALSE(running.failed_before_start());
+}
+
 TEST_CASE("job state machine: cancelling waits for the tasks") {
   auto machine = machine_at(JobPhase::kRunning);
   CHECK(machine.on({K::kCancelRequested}) == Actions{A::kCancelTasks});

@@ -38,7 +38,10 @@ CheckpointCoordinatorActor::CheckpointCoordinatorActor(ActorConfig& config,
     : ActorBase(config),
       settings_(std::move(settings)),
       strand_(settings_->io),
-      protocol_(checkpoint_protocol_options(settings_->plan->options)) {}
+      protocol_(checkpoint_protocol_options(settings_->plan->options)),
+      log_complete_(settings_->plan->options.get(options::kCheckpointLog) == "all"),
+      history_(std::make_shared<CheckpointHistory>(*settings_->checkpoints->files,
+                                                   settings_->checkpoints->storage->directory())) {}
 
 Behavior CheckpointCoordinatorActor::make_behavior() {
   describe(settings_->plan->job_name, settings_->plan->job_name);
@@ -330,10 +333,17 @@ void CheckpointCoordinatorActor::act(const checkpoint_action::JobDone& /*action*
 }
 
 void CheckpointCoordinatorActor::act(const checkpoint_action::Report& action) {
-  if (action.stats.outcome == CheckpointOutcome::kFailed) note(action.stats.to_line());
-  if (action.stats.outcome == CheckpointOutcome::kComplete) {
-    settings_->metrics->add_checkpoint(action.stats.duration_ms());
+  const bool failed = action.stats.outcome == CheckpointOutcome::kFailed;
+  if (failed || log_complete_) note(action.stats.to_line());
+  if (!failed) settings_->metrics->add_checkpoint(action.stats.duration_ms());
+  CheckpointRecord record{action.stats, settings_->checkpoints->job_id, {}};
+  for (const SubtaskCheckpointStats& subtask : action.stats.subtasks) {
+    record.task_names.push_back(settings_->plan->graph.display_name(subtask.task));
   }
+  strand_.run([history = history_, record = std::move(record)] {
+    // It only informs; the next one may be written again.
+    (void)history->append(record).is_ok();
+  });
 }
 
 }  // namespace sluice

@@ -12,6 +12,7 @@
 
 #include "actors/io_strand.h"
 #include "actors/messages.h"
+#include "state/checkpoint_history.h"
 #include "state/checkpoint_protocol.h"
 
 namespace sluice {
@@ -73,6 +74,8 @@ class CheckpointCoordinatorActor final : public ActorBase {
   std::shared_ptr<Settings> settings_;
   IoStrand strand_;
   CheckpointProtocol protocol_;
+  const bool log_complete_;
+  const std::shared_ptr<CheckpointHistory> history_;  // Used on the strand.
   std::vector<ActorHandle> tasks_;
   std::map<NodeId, ActorHandle> enumerators_;
   std::map<CheckpointId, Coordinators> coordinators_;

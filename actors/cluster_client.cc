@@ -18,31 +18,37 @@ namespace sluice {
 // Requests reach the cluster through a listener while there is one; earlier ones wait here.
 class JobControl::Impl {
  public:
-  using Listener = std::function<void(bool stop, bool cancel)>;
+  enum class Request { kStop, kDrain, kSavepoint, kCancel };
+  using Listener = std::function<void(Request)>;
 
-  void request(bool stop, bool cancel) {
+  void request(Request request) {
     const std::lock_guard lock(mutex_);
-    stop_ = stop_ || stop;
-    cancel_ = cancel_ || cancel;
-    if (listener_) listener_(stop, cancel);
+    if (listener_) {
+      listener_(request);
+    } else {
+      waiting_.push_back(request);
+    }
   }
   void listen(Listener listener) {
     const std::lock_guard lock(mutex_);
     listener_ = std::move(listener);
-    if (listener_ && (stop_ || cancel_)) listener_(stop_, cancel_);
+    if (!listener_) return;
+    for (const Request request : std::exchange(waiting_, {})) listener_(request);
   }
 
  private:
   std::mutex mutex_;
-  bool stop_ = false;
-  bool cancel_ = false;
+  std::vector<Request> waiting_;
   Listener listener_;
 };
 
 JobControl::JobControl() : impl_(std::make_unique<Impl>()) {}
 JobControl::~JobControl() = default;
-void JobControl::request_stop() { impl_->request(true, false); }
-void JobControl::request_cancel() { impl_->request(false, true); }
+void JobControl::request_stop(bool drain) {
+  impl_->request(drain ? Impl::Request::kDrain : Impl::Request::kStop);
+}
+void JobControl::request_savepoint() { impl_->request(Impl::Request::kSavepoint); }
+void JobControl::request_cancel() { impl_->request(Impl::Request::kCancel); }
 
 namespace {
 
@@ -59,6 +65,29 @@ EmbeddedCluster::Settings cluster_settings(const JobPlan& plan) {
   settings.slots = plan.graph.chained().slot_count();
   settings.clock = &system_clock();
   return settings;
+}
+
+using Note = std::function<void(const std::string&)>;
+
+void take_savepoint(EmbeddedCluster& cluster, const Note& note) {
+  SnapshotJob snapshot;
+  snapshot.answer = [note](const Status& status, const std::string& path) {
+    note(status.is_ok() ? "savepoint in " + path : "no savepoint: " + status.message());
+  };
+  cluster.snapshot(std::move(snapshot));
+}
+
+void steer(EmbeddedCluster& cluster, JobControl::Impl::Request request, const Note& note) {
+  using Request = JobControl::Impl::Request;
+  switch (request) {
+    case Request::kStop:
+    case Request::kDrain:
+      return cluster.stop_jobs({.drain = request == Request::kDrain});
+    case Request::kSavepoint:
+      return take_savepoint(cluster, note);
+    case Request::kCancel:
+      return cluster.cancel_jobs();
+  }
 }
 
 JobResult wait_for_end(Outcome& outcome, const JobSettings& settings, const JobMetrics& metrics) {
@@ -79,11 +108,10 @@ JobResult wait_for_end(Outcome& outcome, const JobSettings& settings, const JobM
 
 Result<JobResult> run_embedded(LogicalGraph graph, const JobSettings& settings) {
   const auto log = std::make_shared<JobLog>();
-  const std::function<void(const std::string&)> note =
-      [log, on_note = settings.on_note](const std::string& text) {
-        log->add(system_clock().wall_ms(), text);
-        if (on_note) on_note(text);
-      };
+  const Note note = [log, on_note = settings.on_note](const std::string& text) {
+    log->add(system_clock().wall_ms(), text);
+    if (on_note) on_note(text);
+  };
   const auto unnamed = assign_uids(graph);
   SLUICE_ASSIGN_OR_RETURN(const std::shared_ptr<const CheckpointSetup> checkpoints,
                           prepare_checkpoints(settings.name, settings.options, settings.restore,
@@ -107,10 +135,8 @@ Result<JobResult> run_embedded(LogicalGraph graph, const JobSettings& settings) 
   cluster.submit({plan, metrics, [outcome](JobResult result) { outcome->set(std::move(result)); },
                   checkpoints, note});
   if (settings.control != nullptr) {
-    settings.control->impl().listen([&cluster](bool stop, bool cancel) {
-      if (stop) cluster.stop_jobs();
-      if (cancel) cluster.cancel_jobs();
-    });
+    settings.control->impl().listen(
+        [&cluster, note](JobControl::Impl::Request request) { steer(cluster, request, note); });
   }
   EmbeddedClient client({&cluster, plan, metrics, checkpoints, log, outcome, &system_clock()});
   std::shared_ptr<void> served = settings.serve ? settings.serve(client) : nullptr;

@@ -122,8 +122,11 @@ class JobControl {
 
   /// Sources read no further; what was read goes through the job. Without checkpoints it ends as at
   /// the end of its input: MAX watermark, last timers, commit. With checkpoints it stops with a
-  /// savepoint: what is complete is committed, windows stay open for the next run.
-  void request_stop();
+  /// savepoint: what is complete is committed, windows stay open for the next run, or are finished
+  /// with `drain`, after which nothing can go on from the savepoint in the sense of its windows.
+  void request_stop(bool drain = false);
+  /// A savepoint while the job runs; a note tells where it is. Needs checkpoints.
+  void request_savepoint();
   /// Tasks end at once, nothing is committed, CANCELLED.
   void request_cancel();
 

@@ -51,6 +51,7 @@ std::unique_ptr<CLI::App> make_app(JobFlags& flags, ParsedWords& parsed) {
   app->add_option("-s,--from-snapshot", flags.restore.from);
   app->add_flag("-n,--allow-non-restored-state", flags.restore.allow_non_restored);
   app->add_flag("--claim", flags.restore.claim);
+  app->add_flag("--drain", flags.drain);
   app->add_flag("-q,--quiet", flags.quiet);
   return app;
 }
@@ -124,6 +125,7 @@ std::string job_flags_help() {
   line("-s,--from-snapshot PATH|latest", "start from a savepoint, a checkpoint, or the newest one");
   line("-n,--allow-non-restored-state", "leave out state of operators the job has no more");
   line("--claim", "delete the savepoint of -s when it is not needed");
+  line("--drain", "a stop with checkpoints finishes windows and timers first");
   line("--summary text|json", "form of the last line on stdout (text)");
   line("--explain [text|json|dot]", "print the plan and do not run");
   line("--job NAME", "which job, when the program has several");

@@ -22,6 +22,8 @@ struct JobFlags {
   bool help = false;
   std::optional<PlanFormat> explain;
   RestoreRequest restore;
+  /// A stop finishes windows.
+  bool drain = false;
   /// The job's own flags.
   std::vector<std::string> job_words;
   /// Known even when parsing failed elsewhere, so that the error can be a JSON summary, too.

@@ -77,21 +77,28 @@ Result<const RegisteredJob*> job_main_pick(const std::string& name) {
   return job;
 }
 
-/// The signals are blocked in every thread and taken here: the first one ends the sources, the
-/// second one the process.
-void watch_signals(JobControl& control, std::string job) {
+/// The signals are blocked in every thread and taken here: SIGINT and SIGTERM end the sources, a
+/// second one the process; SIGUSR1 takes a savepoint.
+void watch_signals(JobControl& control, std::string job, bool drain) {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGUSR1);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::thread([signals, &control, job = std::move(job)] {
-    int received = 0;
-    sigwait(&signals, &received);
-    std::fprintf(stderr, "%s: stopping; once more aborts\n", job.c_str());
-    control.request_stop();
-    sigwait(&signals, &received);
-    _exit(kExitAborted);
+  std::thread([signals, &control, job = std::move(job), drain] {
+    for (bool is_stopping = false;;) {
+      int received = 0;
+      sigwait(&signals, &received);
+      if (received == SIGUSR1) {
+        control.request_savepoint();
+        continue;
+      }
+      if (is_stopping) _exit(kExitAborted);
+      is_stopping = true;
+      std::fprintf(stderr, "%s: stopping; once more aborts\n", job.c_str());
+      control.request_stop(drain);
+    }
   }).detach();
 }
 
@@ -148,7 +155,7 @@ int job_main(const std::vector<std::string>& words, const std::string& program) 
   }
   // Never destroyed: the signal thread may use it until the process is gone.
   static JobControl& control = *std::make_unique<JobControl>().release();
-  watch_signals(control, name);
+  watch_signals(control, name, flags.drain);
   auto arguments = Arguments::parse(flags.job_words);
   if (!arguments.is_ok()) return refuse(name, arguments.status(), flags.summary_json);
   StreamEnvironment env;

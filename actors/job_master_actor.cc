@@ -393,13 +393,27 @@ void JobMasterActor::restart_due() {
 
 void JobMasterActor::restore_found(const RestoreFound& found) {
   if (!found.status.is_ok()) {
-    apply({JobEventKind::kRestartRefused, 0, found.status});
+    restore_not_found(found.status);
     return;
   }
   restore_ = found.checkpoint ? found.checkpoint : settings_.checkpoints->restore;
   note("restarting from " + (restore_ ? "checkpoint " + std::to_string(restore_->id.value)
                                       : std::string("the beginning")));
   apply({JobEventKind::kRestartDue});
+}
+
+// A disk that is full or fails may be better the next time; damage stays.
+void JobMasterActor::restore_not_found(const Status& status) {
+  const bool is_lasting =
+      status.code() == StatusCode::kCorruption || status.code() == StatusCode::kFailedPrecondition;
+  const auto delay =
+      is_lasting ? std::nullopt : restart_policy_->on_failure(settings_.clock->wall_ms());
+  if (!delay) {
+    apply({JobEventKind::kRestartRefused, 0, status});
+    return;
+  }
+  note("restart in " + to_text(*delay) + ", no checkpoint could be read: " + status.to_string());
+  send_later(this, *delay, RestartDue{AttemptId{machine_.attempt()}});
 }
 
 // Nothing of the last attempt is left when all its tasks have ended.

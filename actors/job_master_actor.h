@@ -57,6 +57,7 @@ class JobMasterActor final : public ActorBase {
   void decide_restart();
   void restart_due();
   void restore_found(const RestoreFound& found);
+  void restore_not_found(const Status& status);
   void forget_attempt();
   bool is_own_enumerator();
   void note(const std::string& text) const {

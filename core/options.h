@@ -114,6 +114,7 @@ inline constexpr OptionKey<int64_t> kStateMemory{"state.backend.memory"};
 inline constexpr OptionKey<std::string> kStateDirectory{"state.backend.directory"};
 inline constexpr OptionKey<std::string> kCheckpointDir{"execution.checkpointing.dir"};
 inline constexpr OptionKey<Duration> kCheckpointInterval{"execution.checkpointing.interval"};
+inline constexpr OptionKey<std::string> kCheckpointLog{"execution.checkpointing.log"};
 inline constexpr OptionKey<std::string> kCheckpointMode{"execution.checkpointing.mode"};
 inline constexpr OptionKey<Duration> kCheckpointTimeout{"execution.checkpointing.timeout"};
 inline constexpr OptionKey<Duration> kCheckpointMinPause{"execution.checkpointing.min-pause"};

@@ -30,6 +30,8 @@ constexpr OptionSpec kTable[] = {
      "Directory for checkpoints; each job has a folder of its own in it."},
     {"execution.checkpointing.interval", kDuration, "0ms", 0, kYearMs, "", true,
      "Time between the starts of two checkpoints. 0: no checkpoints."},
+    {"execution.checkpointing.log", kChoice, "failures", 0, 0, "failures|all", true,
+     "Which checkpoints are told of on stderr: those that failed, or all."},
     {"execution.checkpointing.max-concurrent-checkpoints", kCount, "1", 1, 16, "", true,
      "Checkpoints that may be under way at the same time."},
     {"execution.checkpointing.min-pause", kDuration, "0ms", 0, kYearMs, "", true,

@@ -105,12 +105,14 @@ SLUICE_JOB(rule_alerts) {
       args.duration("max-out-of-orderness", 9h,
                     "how much later than the latest flight one may come", at_least<Duration>(0ms));
   const bool watch = args.flag("watch", "look for new rule files until the job is stopped");
+  const auto rate = args.get<int64_t>("rate", 0, "flights per second to read at most; 0 = no limit",
+                                      at_least<int64_t>(0));
   const bool overwrite = args.flag("overwrite", "replace the results of an earlier run");
 
   const OutputTag<FlightColumns> unmatched("unmatched");
   auto flights =
       env.from_source(
-             csv_file<FlightColumns>(input),
+             csv_file<FlightColumns>(input).rows_per_second(rate),
              WatermarkStrategy<FlightColumns>::bounded_out_of_orderness(bound).with_timestamp(
                  &FlightColumns::scheduled))
           .uid("flights");

@@ -37,9 +37,11 @@ void split_words(const Text& line, Collector<WordCount>& out) {
 SLUICE_JOB(word_count) {
   const std::string input = args.path("input", "text file, directory or glob");
   const std::string output = args.path("output", "directory for the counts");
+  const auto rate = args.get<int64_t>("rate", 0, "lines per second to read at most; 0 = no limit",
+                                      at_least<int64_t>(0));
   const bool overwrite = args.flag("overwrite", "replace the results of an earlier run");
 
-  env.from_source(text_file(input))
+  env.from_source(text_file(input).rows_per_second(rate))
       .uid("lines")
       .flat_map<WordCount>(split_words)
       .name("split")

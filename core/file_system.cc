@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/fail_point.h"
+
 namespace sluice {
 
 // ---- paths --------------------------------------------------------------------------------------
@@ -170,15 +172,13 @@ class LocalWritableFile final : public WritableFile {
   LocalWritableFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
 
   Status append(std::string_view bytes) override {
-    while (!bytes.empty()) {
-      const ssize_t put = ::write(fd_.get(), bytes.data(), bytes.size());
-      if (put < 0) {
-        if (errno == EINTR) continue;
-        return failed("write", path_);
-      }
-      bytes.remove_prefix(static_cast<size_t>(put));
+    if (detail::kFailPointsOn && bytes.size() > 1) {
+      // A crash in the middle of a write leaves a torn file.
+      SLUICE_RETURN_IF_ERROR(write_all(bytes.substr(0, bytes.size() / 2)));
+      fail_point("torn_write");
+      bytes.remove_prefix(bytes.size() / 2);
     }
-    return Status::ok();
+    return write_all(bytes);
   }
   Status sync() override {
     return ::fdatasync(fd_.get()) == 0 ? Status::ok() : failed("sync", path_);
@@ -191,6 +191,18 @@ class LocalWritableFile final : public WritableFile {
   const std::string& path() const override { return path_; }
 
  private:
+  Status write_all(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t put = ::write(fd_.get(), bytes.data(), bytes.size());
+      if (put < 0) {
+        if (errno == EINTR) continue;
+        return failed("write", path_);
+      }
+      bytes.remove_prefix(static_cast<size_t>(put));
+    }
+    return Status::ok();
+  }
+
   Descriptor fd_;
   std::string path_;
 };

@@ -33,6 +33,7 @@ MEMORY_KIB_MAX = 400 * 1024
 # A name and the flags that make it: one line for each way to take checkpoints or keep state.
 CONFIGURATIONS = {
     "hashmap": [],
+    "unaligned": ["-D", "execution.checkpointing.unaligned.enabled=true"],
 }
 
 # How a start ends early. Fail points are passed many times in a start; which pass dies is drawn.

@@ -36,7 +36,9 @@ EventTime SourceAlignment::limit_of(TaskId task) const {
   if (found == group_of_.end()) return kMaxTime;
   const Group& group = groups_.at(found->second);
   EventTime slowest = kMaxTime;
-  for (const auto& [member, watermark] : group.watermarks) slowest = std::min(slowest, watermark);
+  for (const auto& [member, watermark] : group.watermarks) {
+    if (member != task) slowest = std::min(slowest, watermark);
+  }
   return saturating_add(slowest, group.drift_max);
 }
 

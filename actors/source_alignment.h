@@ -1,9 +1,10 @@
 // Watermark alignment (semantics rule 16): sources of one group do not run ahead of the slowest one
 // by more than the group's drift.
 //
-// Plain bookkeeping of the JobMaster: source tasks report their watermark, the limit is the
-// smallest one plus the drift. A finished or idle task reports the MAX watermark and holds nobody
-// back.
+// Plain bookkeeping of the JobMaster: source tasks report their watermark, the limit of a task is
+// the smallest one of the others plus the drift, so that the slowest one is never held back by
+// itself. A finished or idle task reports the MAX watermark and holds nobody back. Splits of one
+// task are aligned by the task.
 #pragma once
 
 #include <map>

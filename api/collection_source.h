@@ -58,23 +58,31 @@ class PositionReader final : public SourceReader<T> {
   Status add_split(const SourceSplit& split) override {
     SLUICE_ASSIGN_OR_RETURN(const PositionRange range, PositionRange::of_split(split));
     splits_.push_back(range);
+    paused_.push_back(false);
     return Status::ok();
   }
   Result<PollResult> poll(TypedBatch<T>& batch, uint32_t rows_max) override {
-    while (current_ < splits_.size() && is_done(current_)) ++current_;
+    while (first_open_ < splits_.size() && is_done(first_open_)) ++first_open_;
     PollResult result;
-    if (current_ == splits_.size()) {
+    if (first_open_ == splits_.size()) {
       result.state = PollState::kNeedSplit;
       return result;
     }
-    PositionRange& range = splits_[current_];
+    size_t current = first_open_;
+    while (current < splits_.size() && (paused_[current] || is_done(current))) ++current;
+    if (current == splits_.size()) return result;
+    PositionRange& range = splits_[current];
     const int64_t rows = std::min<int64_t>(rows_max, range.end - range.next);
     const ArenaScope scope(&batch.own_arena());
     for (int64_t i = 0; i < rows; ++i) append_(range.next++, batch);
     result.state = PollState::kMore;
-    result.split = static_cast<int>(current_);
-    result.split_finished = is_done(current_);
+    result.split = static_cast<int>(current);
+    result.split_finished = is_done(current);
     return result;
+  }
+  void pause_splits(const std::vector<int>& paused) override {
+    paused_.assign(paused_.size(), false);
+    for (const int split : paused) paused_[static_cast<size_t>(split)] = true;
   }
   std::vector<SourceSplit> snapshot() const override {
     std::vector<SourceSplit> open;
@@ -89,7 +97,8 @@ class PositionReader final : public SourceReader<T> {
 
   Append append_;
   std::vector<PositionRange> splits_;
-  size_t current_ = 0;
+  std::vector<bool> paused_;  // By alignment.
+  size_t first_open_ = 0;
 };
 
 }  // namespace detail

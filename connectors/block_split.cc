@@ -51,7 +51,9 @@ Status BlockEnumerator::open(int source_parallelism) {
   if (restored_) return Status::ok();
   const int strides = source_parallelism * per_reader;
   for (int i = strides - 1; i >= 0; --i) {
-    unassigned_.push_back(BlockSplit::first_of(i, strides, end_).to_split());
+    const BlockSplit split = BlockSplit::first_of(i, strides, end_);
+    // A split without rows would never be read, nor finish, and hold event time back.
+    if (!split.is_finished()) unassigned_.push_back(split.to_split());
   }
   return Status::ok();
 }

@@ -103,7 +103,7 @@ class GeneratorReader final : public SourceReader<T> {
     pace_.forget_next_poll();
     const int picked = pick_split();
     if (picked < 0) {
-      result.state = PollState::kNeedSplit;
+      result.state = picked == kAllPaused ? PollState::kNothingYet : PollState::kNeedSplit;
       return result;
     }
     BlockSplit& split = splits_[static_cast<size_t>(picked)];
@@ -111,8 +111,6 @@ class GeneratorReader final : public SourceReader<T> {
     if (pace_.is_over()) {
       split.next = split.end;
     } else {
-      // Alignment holds the split that is least far: then nobody here may go on.
-      if (paused_[static_cast<size_t>(picked)]) return result;
       const int64_t wanted = std::min<int64_t>(rows_max, split.left_in_block());
       const int64_t rows = pace_.due_rows(split.next, wanted);
       if (rows == 0) return result;
@@ -140,11 +138,18 @@ class GeneratorReader final : public SourceReader<T> {
   }
 
  private:
-  /// The unfinished split that is least far; -1 when all are finished.
+  static constexpr int kAllFinished = -1;
+  static constexpr int kAllPaused = -2;
+
+  /// The split that is least far among those that alignment lets go on.
   int pick_split() const {
-    int picked = -1;
+    int picked = kAllFinished;
     for (size_t i = 0; i < splits_.size(); ++i) {
       if (splits_[i].is_finished()) continue;
+      if (paused_[i]) {
+        if (picked < 0) picked = kAllPaused;
+        continue;
+      }
       if (picked < 0 || splits_[i].next < splits_[static_cast<size_t>(picked)].next) {
         picked = static_cast<int>(i);
       }

@@ -109,6 +109,8 @@ class SourceOperator final : public SourceOperatorBase {
   }
   void note_blocked() override { was_blocked_ = true; }
   int64_t next_poll_ms() const override {
+    // A new limit or the end of the idle time of others comes as a message.
+    if (all_paused()) return Operator::kNoTimer;
     int64_t next = reader_->next_poll_ms();
     if (strategy_.idle_timeout() && splits_.any_live()) {
       next = std::min(next, last_poll_ms_ + strategy_.idle_timeout()->count() / 2 + 1);
@@ -117,7 +119,10 @@ class SourceOperator final : public SourceOperatorBase {
   }
   int64_t due_ns() const override { return due_ns_; }
   bool is_idle() const override { return idle_; }
-  void set_watermark_limit(EventTime limit) override;
+  void set_watermark_limit(EventTime limit) override {
+    watermark_limit_ = limit;
+    align_splits();
+  }
   EventTime alignment_watermark() const override {
     return idle_ || finished_ ? kMaxTime : splits_.watermark();
   }
@@ -149,6 +154,12 @@ class SourceOperator final : public SourceOperatorBase {
   void emit(Ref<TypedBatch<T>> batch, const PollResult& result);
   void end();
   void advance_idle_clocks();
+  void align_splits();
+  bool is_paused(int split) const {
+    return std::find(paused_.begin(), paused_.end(), split) != paused_.end();
+  }
+  /// There are splits to read, but alignment lets none go on.
+  bool all_paused() const { return !paused_.empty() && paused_count_ == live_count_; }
   void raise(std::optional<EventTime> watermark) {
     if (watermark) mark(*watermark);
   }
@@ -170,7 +181,10 @@ class SourceOperator final : public SourceOperatorBase {
   Counter* records_ = nullptr;
   SplitWatermarks splits_;
   std::vector<SplitState> split_states_;
+  EventTime watermark_limit_ = kMaxTime;  // What alignment with other subtasks allows.
   std::vector<int> paused_;
+  int paused_count_ = 0;
+  int live_count_ = 0;  // Unfinished splits, as of align_splits().
   Status status_;
   int64_t last_poll_ms_ = 0;
   int64_t due_ns_ = 0;
@@ -218,6 +232,7 @@ SourceOperatorBase::State SourceOperator<T>::poll() {
     end();
     return State::kFinished;
   }
+  if (all_paused()) return State::kNothingYet;
   auto batch = out_.new_batch();
   const auto polled = [&] {
     const ArenaScope scope(&batch->own_arena());
@@ -233,6 +248,7 @@ SourceOperatorBase::State SourceOperator<T>::poll() {
   const bool has_rows = batch->rows() > 0;
   if (has_rows) emit(std::move(batch), result);
   if (result.split_finished) raise(splits_.on_finished(result.split));
+  if (has_rows || result.split_finished) align_splits();
   if (has_rows || result.split_finished) return State::kProduced;
   switch (result.state) {
     case PollState::kMore:
@@ -289,7 +305,7 @@ void SourceOperator<T>::advance_idle_clocks() {
   bool any_went_idle = false;
   for (int i = 0; i < splits_.count(); ++i) {
     if (splits_.is_finished(i) || splits_.is_idle(i)) continue;
-    if (std::find(paused_.begin(), paused_.end(), i) != paused_.end()) continue;
+    if (is_paused(i)) continue;
     SplitState& split = split_states_[static_cast<size_t>(i)];
     split.quiet_ms += elapsed;
     if (split.quiet_ms >= strategy_.idle_timeout()->count()) {
@@ -300,12 +316,36 @@ void SourceOperator<T>::advance_idle_clocks() {
   if (any_went_idle && !splits_.any_live()) idle_ = true;
 }
 
+// A split may be ahead of the slowest one, here or in another subtask, by the drift.
 template <class T>
-void SourceOperator<T>::set_watermark_limit(EventTime limit) {
+void SourceOperator<T>::align_splits() {
+  if (strategy_.alignment_group().empty()) return;
+  EventTime slowest = kMaxTime;
+  EventTime second_slowest = kMaxTime;
+  int slowest_split = -1;
+  live_count_ = 0;
+  for (int i = 0; i < splits_.count(); ++i) {
+    if (splits_.is_finished(i)) continue;
+    ++live_count_;
+    if (splits_.is_idle(i)) continue;
+    const EventTime watermark = splits_.split_watermark(i);
+    if (slowest_split < 0 || watermark < slowest) {
+      second_slowest = slowest;
+      slowest = watermark;
+      slowest_split = i;
+    } else {
+      second_slowest = std::min(second_slowest, watermark);
+    }
+  }
   std::vector<int> paused;
   for (int i = 0; i < splits_.count(); ++i) {
-    if (!splits_.is_finished(i) && splits_.split_watermark(i) > limit) paused.push_back(i);
+    if (splits_.is_finished(i)) continue;
+    const EventTime others = i == slowest_split ? second_slowest : slowest;
+    const EventTime limit =
+        std::min(watermark_limit_, saturating_add(others, strategy_.alignment_drift_max()));
+    if (splits_.split_watermark(i) > limit) paused.push_back(i);
   }
+  paused_count_ = static_cast<int>(paused.size());
   if (paused == paused_) return;
   paused_ = std::move(paused);
   reader_->pause_splits(paused_);

@@ -88,6 +88,23 @@ TEST_CASE("generator: any parallelism and batch size gives the same rows, one re
   }
 }
 
+TEST_CASE("generator: every split that is given out has rows, so that none holds event time back") {
+  for (const int64_t count : {1, 300, 1000, 1001, 3500, 100'000}) {
+    for (const int parallelism : {1, 2, 8}) {
+      BlockEnumerator enumerator(count);
+      REQUIRE(enumerator.open(parallelism).is_ok());
+      size_t splits = 0;
+      for (auto given = enumerator.next(0); !given.no_more; given = enumerator.next(0)) {
+        for (const SourceSplit& split : given.splits) {
+          CHECK_FALSE(BlockSplit::of_split(split).value().is_finished());
+          ++splits;
+        }
+      }
+      CHECK(splits >= 1);
+    }
+  }
+}
+
 TEST_CASE("generator: restored at another parallelism it goes on exactly where it was") {
   const auto source = rows_of({.count = 9000});
   Generating before(source, 3);

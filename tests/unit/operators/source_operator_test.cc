@@ -261,7 +261,7 @@ TEST_CASE("semantics rule 15: time spent paused by alignment is not idle time") 
 // ---- alignment ----------------------------------------------------------------------------------
 
 TEST_CASE("semantics rule 16: splits beyond the limit are paused until it moves") {
-  Fixture f(Strategy::monotonous().with_alignment("g", 10ms), 2);
+  Fixture f(Strategy::monotonous().with_alignment("g", 5000ms), 2);
   f.read(0, {1000});
   f.read(1, {10});
   CHECK(f.source().alignment_watermark() == EventTime{9});
@@ -274,6 +274,36 @@ TEST_CASE("semantics rule 16: splits beyond the limit are paused until it moves"
   CHECK(f.script.paused.empty());
   f.poll();
   CHECK(f.script.pieces.empty());
+}
+
+TEST_CASE(
+    "semantics rule 16: the limit holds from the first record on, not from the next message") {
+  Fixture f(Strategy::monotonous().with_alignment("g", 10ms));
+  f.source().set_watermark_limit(EventTime{100});
+  CHECK(f.read(0, {50}) == Watermarks{49});
+  CHECK(f.read(0, {500}) == Watermarks{499});
+  // One batch beyond the limit, and no further.
+  CHECK(f.read(0, {501}).empty());
+  CHECK(f.source().next_poll_ms() == Operator::kNoTimer);
+  f.source().set_watermark_limit(EventTime{499});
+  CHECK(f.poll() == Watermarks{500});
+}
+
+TEST_CASE("semantics rule 16: splits of one subtask are aligned with each other") {
+  Fixture f(Strategy::monotonous().with_alignment("g", 10ms), 3);
+  f.read(0, {100});
+  f.read(1, {105});
+  f.read(2, {112});
+  CHECK(f.script.paused == std::vector<int>{2});
+  // The slowest is never held back by itself.
+  CHECK(f.read(0, {104}) == Watermarks{103});
+  CHECK(f.script.paused.empty());
+  f.read(0, {200});
+  CHECK(f.script.paused == std::vector<int>{0});
+  // Finished splits hold nobody back.
+  f.read(1, {}, true);
+  f.read(2, {}, true);
+  CHECK(f.script.paused.empty());
 }
 
 TEST_CASE("semantics rule 16: idle and finished subtasks report the maximum, so nobody waits") {

@@ -25,6 +25,22 @@ bool sends_whole_batches(Partitioning partitioning) {
   return true;
 }
 
+/// One row to each channel in turn.
+class RoundRobinSelector final : public RowSelector {
+ public:
+  explicit RoundRobinSelector(int first) : next_(static_cast<uint16_t>(first)) {}
+  void select(const Batch& /*batch*/, uint32_t from, uint32_t to, int channels,
+              int /*max_parallelism*/, uint16_t* targets, uint64_t* /*hashes*/) override {
+    for (uint32_t row = from; row < to; ++row) {
+      targets[row - from] = next_;
+      next_ = static_cast<uint16_t>(next_ + 1 == channels ? 0 : next_ + 1);
+    }
+  }
+
+ private:
+  uint16_t next_;
+};
+
 }  // namespace
 
 OutputEdge::OutputEdge(const OutputEdgeSpec& spec, const TaskLimits& limits, size_t batch_bytes,
@@ -44,6 +60,8 @@ OutputEdge::OutputEdge(const OutputEdgeSpec& spec, const TaskLimits& limits, siz
     selector_ = spec.selector();
   } else if (spec.partitioning == Partitioning::kShuffle) {
     selector_ = std::make_unique<ShuffleSelector>(static_cast<uint64_t>(subtask) + 1);
+  } else if (deals_out()) {
+    selector_ = std::make_unique<RoundRobinSelector>(next_target_);
   }
   SLUICE_CHECK(sends_whole_batches(spec.partitioning) || selector_ != nullptr);
   builders_.resize(channels_.size());
@@ -129,9 +147,26 @@ bool OutputEdge::send_builder(int index, bool overdraw) {
   return true;
 }
 
+bool OutputEdge::deals_out() const {
+  return spec_.channels > 1 && (spec_.partitioning == Partitioning::kRebalance ||
+                                spec_.partitioning == Partitioning::kRescale);
+}
+
 bool OutputEdge::push(StreamBatch& in, Cursor& cursor) {
-  const bool done =
-      sends_whole_batches(spec_.partitioning) ? push_whole(in, cursor) : push_rows(in, cursor);
+  bool by_rows = !sends_whole_batches(spec_.partitioning);
+  if (deals_out()) {
+    // A few records may each be the work of seconds: they are dealt out one by one. Large batches
+    // are handed on whole, unless they would overtake rows that are gathered.
+    if (cursor.row == 0 && cursor.mark == 0) {
+      const auto has_rows = [](const Channel& channel) {
+        return channel.builder && channel.builder->rows() > 0;
+      };
+      deals_rows_ =
+          in.rows() * 2 < row_limit_ || std::any_of(channels_.begin(), channels_.end(), has_rows);
+    }
+    by_rows = deals_rows_;
+  }
+  const bool done = by_rows ? push_rows(in, cursor) : push_whole(in, cursor);
   if (done) targets_valid_ = false;
   return done;
 }

@@ -2,7 +2,8 @@
 //
 // Row modes (hash, shuffle, custom) copy each row into the builder of its channel. Whole-batch
 // modes (forward, rebalance, rescale, global, broadcast) pass batches by pointer when they are
-// large, and gather small ones. Marks go to every channel, behind the rows that precede them.
+// large, and gather small ones; rebalance and rescale deal out the rows of small ones one by one.
+// Marks go to every channel, behind the rows that precede them.
 //
 // Invariants: a batch or mark-only element uses one credit; barriers and end of data use the
 // reserved slot, and the partial batch before them may overdraw the credit by one; the order of
@@ -63,6 +64,8 @@ class OutputEdge {
     int64_t marker_ns = 0;          // A latency marker that waits for the next batch; 0 = none.
     EventTime sent_watermark = kMinTime;
   };
+  /// Round-robin over several channels.
+  bool deals_out() const;
   bool push_rows(StreamBatch& in, Cursor& cursor);
   bool push_whole(StreamBatch& in, Cursor& cursor);
   bool push_segment(Batch& batch, uint32_t& row, uint32_t end);
@@ -95,6 +98,7 @@ class OutputEdge {
   std::vector<uint16_t> targets_;
   std::vector<uint64_t> hashes_;
   bool targets_valid_ = false;
+  bool deals_rows_ = false;  // Of the batch being pushed, when deals_out().
   std::vector<Batch*> builders_;
 };
 

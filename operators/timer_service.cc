@@ -18,9 +18,11 @@ void TimerService::add(TimerDomain domain, const Timer& timer) {
   bool was_present = false;
   TimerCell& timers = timers_in(table_->write_cell(cell_, was_present));
   timers.add(domain, timer);
-  if (timer.time < timers.hint(domain) || timers.hint(domain) == TimerCell::kNoTime) {
+  const int64_t hint = timers.hint(domain);
+  if (timer.time < hint || hint == TimerCell::kNoTime) {
     timers.set_hint(domain, timer.time);
     push_hint(domain, timer.time);
+    if (hint != TimerCell::kNoTime) note_stale_hint(domain);
   }
 }
 
@@ -30,8 +32,10 @@ void TimerService::remove(TimerDomain domain, const Timer& timer) {
   bool was_present = false;
   TimerCell& timers = timers_in(table_->write_cell(cell_, was_present));
   timers.remove(domain, timer);
-  // The hint stays: it is corrected when its time comes.
-  if (timers.is_empty()) table_->mark_empty(cell_);
+  // The hint stays: it is corrected when its time comes, or when there are too many of its kind.
+  if (!timers.is_empty()) return;
+  table_->mark_empty(cell_);
+  for (const TimerDomain d : {TimerDomain::kEvent, TimerDomain::kProcessing}) note_stale_hint(d);
 }
 
 bool TimerService::take_due(TimerDomain domain, int64_t up_to, Timer& timer) {
@@ -72,20 +76,20 @@ bool TimerService::take_due(TimerDomain domain, int64_t up_to, Timer& timer) {
 }
 
 void TimerService::push_hint(TimerDomain domain, int64_t time) {
-  const auto d = static_cast<size_t>(domain);
-  if (heaps_[d].size() >= clean_at_[d]) {
-    drop_stale_hints(domain);
-    clean_at_[d] = std::max(kHintsMin, heaps_[d].size() * 2);
-  }
-  heaps_[d].push({time, table_->current_address()});
+  heap(domain).push({time, table_->current_address()});
 }
 
-void TimerService::drop_stale_hints(TimerDomain domain) {
-  heap(domain).retain([&](const TimerHint& hint) {
+// Cleaning looks at every hint, so it is done once per as many changes.
+void TimerService::note_stale_hint(TimerDomain domain) {
+  size_t& stale = stale_[static_cast<size_t>(domain)];
+  TimerHeap& hints = heap(domain);
+  if (++stale < std::max(kStaleMin, hints.size() / 2)) return;
+  hints.retain([&](const TimerHint& hint) {
     bool is_present = false;
     const char* cell = table_->peek_cell(hint.row, cell_, is_present);
     return cell != nullptr && timers_in(cell).hint(domain) == hint.time;
   });
+  stale = 0;
 }
 
 void TimerService::rebuild() {
@@ -101,7 +105,7 @@ void TimerService::rebuild() {
       if (any) heap(domain).push({first.time, row});
     }
   });
-  for (const size_t d : {0, 1}) clean_at_[d] = std::max(kHintsMin, heaps_[d].size() * 2);
+  for (size_t& stale : stale_) stale = 0;
 }
 
 }  // namespace sluice

@@ -97,7 +97,8 @@ class TimerService {
   /// is due. Drops stale hints on the way.
   bool take_due(TimerDomain domain, int64_t up_to, Timer& timer);
   void push_hint(TimerDomain domain, int64_t time);
-  void drop_stale_hints(TimerDomain domain);
+  /// Some hint of the domain may have lost its meaning; a heap of mostly such is cleaned.
+  void note_stale_hint(TimerDomain domain);
 
   template <class Fire, class MustStop>
   bool fire_due(TimerDomain domain, int64_t up_to, Fire&& fire, MustStop&& must_stop) {
@@ -111,13 +112,14 @@ class TimerService {
     return true;
   }
 
-  static constexpr size_t kHintsMin = 1024;
+  // Fewer stale hints are not worth looking at all.
+  static constexpr size_t kStaleMin = 1024;
 
   RowTable* table_ = nullptr;
   CellRef cell_;
   TimerHeap heaps_[2];
-  // At this size stale hints are looked for.
-  size_t clean_at_[2] = {kHintsMin, kHintsMin};
+  // At least as many hints are stale, since the last cleaning, as long as none was popped.
+  size_t stale_[2] = {0, 0};
 };
 
 }  // namespace sluice

@@ -110,14 +110,30 @@ class JobMain(unittest.TestCase):
         self.assertIn("digraph", run("--explain", "dot").stdout)
 
     def start(self, *flags, stderr=subprocess.PIPE):
-        return subprocess.Popen([JOB, *flags], stdout=subprocess.PIPE, stderr=stderr, text=True)
+        """A job that is at work when this returns."""
+        marker = os.path.join(os.environ.get("TEST_TMPDIR", "."), f"marker-{time.monotonic_ns()}")
+        job = subprocess.Popen([JOB, "--marker", marker, *flags], stdout=subprocess.PIPE, stderr=stderr,
+                               text=True)
+        while not os.path.exists(marker):
+            time.sleep(0.01)
+            if job.poll() is not None:
+                break
+        return job
+
+    def test_a_second_signal_aborts_a_job_that_does_not_stop(self):
+        job = self.start("--numbers", "-1", "--stuck")
+        job.send_signal(signal.SIGINT)
+        self.assertEqual(job.stderr.readline(), "numbers: stopping; once more aborts\n")
+        self.assertIsNone(job.poll())
+        job.send_signal(signal.SIGINT)
+        self.assertEqual(job.wait(timeout=60), 130)
+        job.communicate()
 
     def test_the_first_signal_stops_the_sources_and_the_job_finishes(self):
         for sent in (signal.SIGINT, signal.SIGTERM):
             job = self.start("--numbers", "-1", "--summary", "json")
-            time.sleep(0.3)
             job.send_signal(sent)
-            out, err = job.communicate(timeout=30)
+            out, err = job.communicate(timeout=60)
             self.assertEqual(job.returncode, 0, err)
             summary = json.loads(out.splitlines()[-1])
             self.assertEqual(summary["status"], "FINISHED")
@@ -127,7 +143,7 @@ class JobMain(unittest.TestCase):
     def test_a_closed_stdout_is_no_crash(self):
         job = self.start()
         job.stdout.close()
-        self.assertEqual(job.wait(timeout=30), 0)
+        self.assertEqual(job.wait(timeout=60), 0)
         job.stderr.close()
 
     def test_progress_is_for_terminals_only(self):
@@ -135,19 +151,19 @@ class JobMain(unittest.TestCase):
         master, terminal = pty.openpty()
         job = self.start("--numbers", "-1", stderr=terminal)
         os.close(terminal)
-        time.sleep(1.4)
-        job.send_signal(signal.SIGINT)
         shown = b""
+        stopping = False
         try:
-            while True:
-                piece = os.read(master, 65536)
-                if not piece:
-                    break
+            while piece := os.read(master, 65536):
                 shown += piece
+                # Twice, so that the second has to go over the first.
+                if not stopping and shown.count(b"back-pressured") > 4:
+                    stopping = True
+                    job.send_signal(signal.SIGINT)
         except OSError:
             pass  # The other end is closed.
         os.close(master)
-        out, _ = job.communicate(timeout=30)
+        out, _ = job.communicate(timeout=60)
         text = shown.decode()
         self.assertIn("records in (", text)
         self.assertIn("back-pressured", text)

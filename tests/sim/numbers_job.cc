@@ -1,4 +1,7 @@
 // A job program for tests of the entry point: the toy job with its faults as flags.
+#include <fstream>
+#include <unistd.h>
+
 #include "api/stream.h"
 #include "tests/support/toy_job.h"
 
@@ -11,6 +14,14 @@ SLUICE_JOB(numbers) {
   toy.enumerator_error = args.text("missing-input", "", "what the enumerator says is missing");
   toy.validate_error = args.text("output-in-the-way", "", "what the sink finds");
   if (args.is_given("throw-at")) toy.map_throws_at = args.get<int64_t>("throw-at", 0, "number");
+  // So that a test knows when the job is at work, however busy the machine is.
+  const std::string marker = args.path_or("marker", "", "file to make when number 100 passes");
+  const bool stuck = args.flag("stuck", "user code does not come back from number 100");
+  toy.on_number = [marker, stuck](int64_t number) {
+    if (number != 100) return;
+    if (!marker.empty()) std::ofstream(marker) << number;
+    while (stuck) ::pause();
+  };
   if (args.flag("disk-full", "the sink cannot write")) toy.sink_fails_at = 20;
   env.graph() = make_toy_graph(toy, std::make_shared<ToyRecord>());
 }

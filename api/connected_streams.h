@@ -103,8 +103,8 @@ class ConnectedStreams {
   /// A CoProcessFunction.
   template <class F>
   auto process(F function) const {
-    SLUICE_REQUIRE_PROCESS_FUNCTION(F, (CoProcessFunction<A, B, typename F::Output>),
-                                    "CoProcessFunction<Record1, Record2, Result>");
+    SLUICE_REQUIRE_PROCESS_FUNCTION(F, "CoProcessFunction<Record1, Record2, Result>",
+                                    CoProcessFunction<A, B, typename F::Output>);
     using U = typename F::Output;
     return detail::connect_two<U>(first_, second_, "co_process",
                                   make_co_process_operator<A, B, U>(std::move(function)), false);
@@ -141,8 +141,8 @@ class KeyedConnectedStreams : public ConnectedStreams<A, B> {
   /// A KeyedCoProcessFunction: both sides see the state and timers of the same key.
   template <class F>
   auto process(F function) const {
-    SLUICE_REQUIRE_PROCESS_FUNCTION(F, (KeyedCoProcessFunction<K, A, B, typename F::Output>),
-                                    "KeyedCoProcessFunction<Key, Record1, Record2, Result>");
+    SLUICE_REQUIRE_PROCESS_FUNCTION(F, "KeyedCoProcessFunction<Key, Record1, Record2, Result>",
+                                    KeyedCoProcessFunction<K, A, B, typename F::Output>);
     using U = typename F::Output;
     return detail::connect_two<U>(
         this->first_, this->second_, "keyed_co_process",
@@ -178,8 +178,8 @@ class BroadcastConnectedStream {
   /// A BroadcastProcessFunction.
   template <class F>
   auto process(F function) const {
-    SLUICE_REQUIRE_PROCESS_FUNCTION(F, (BroadcastProcessFunction<A, B, typename F::Output>),
-                                    "BroadcastProcessFunction<Record, BroadcastRecord, Result>");
+    SLUICE_REQUIRE_PROCESS_FUNCTION(F, "BroadcastProcessFunction<Record, BroadcastRecord, Result>",
+                                    BroadcastProcessFunction<A, B, typename F::Output>);
     using U = typename F::Output;
     return detail::connect_two<U>(
         stream_, broadcast_.stream(), "broadcast_process",
@@ -202,8 +202,8 @@ class KeyedBroadcastConnectedStream {
   template <class F>
   auto process(F function) const {
     SLUICE_REQUIRE_PROCESS_FUNCTION(
-        F, (KeyedBroadcastProcessFunction<K, A, B, typename F::Output>),
-        "KeyedBroadcastProcessFunction<Key, Record, BroadcastRecord, Result>");
+        F, "KeyedBroadcastProcessFunction<Key, Record, BroadcastRecord, Result>",
+        KeyedBroadcastProcessFunction<K, A, B, typename F::Output>);
     using U = typename F::Output;
     return detail::connect_two<U>(stream_, broadcast_.stream(), "keyed_broadcast_process",
                                   make_keyed_broadcast_process_operator<K, A, B, U>(
@@ -222,8 +222,8 @@ class KeyedBroadcastConnectedStream {
 template <class T>
 template <class F>
 auto DataStream<T>::process(F function) const {
-  SLUICE_REQUIRE_PROCESS_FUNCTION(F, (ProcessFunction<T, typename F::Output>),
-                                  "ProcessFunction<Record, Result> of this stream's record type");
+  SLUICE_REQUIRE_PROCESS_FUNCTION(F, "ProcessFunction<Record, Result> of this stream's record type",
+                                  ProcessFunction<T, typename F::Output>);
   using Out = typename F::Output;
   return transform<Out>("process", make_process_operator<T, Out>(std::move(function)));
 }

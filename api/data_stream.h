@@ -9,7 +9,6 @@
 // the records it returns; what is kept for longer is copied with `.str()`.
 #pragma once
 
-#include <concepts>
 #include <memory>
 #include <string>
 #include <tuple>
@@ -106,7 +105,7 @@ class DataStream : public NodeSettings<DataStream<T>> {
   // -- many streams --
 
   /// The records of this and the other streams, in no particular order between them.
-  template <std::derived_from<DataStream<T>>... Others>
+  template <class... Others>
   DataStream union_with(const Others&... others) const;
 
   /// This and another stream, of any type, for functions that see both.
@@ -154,7 +153,8 @@ class DataStream : public NodeSettings<DataStream<T>> {
   ///   stream.key_by([](const Bid& b) { return std::pair(b.auction, b.bidder); })
   template <class KeyFn>
   auto key_by(KeyFn key) const;
-  /// Round-robin over all subtasks of the next operator.
+  /// Round-robin over all subtasks of the next operator: record by record while they are few, whole
+  /// batches at a time when they come fast.
   DataStream rebalance() const { return repartition(Partitioning::kRebalance); }
   /// Round-robin over the few subtasks next to this one.
   DataStream rescale() const { return repartition(Partitioning::kRescale); }
@@ -263,8 +263,10 @@ DataStream<DeadLetter> DataStream<T>::dead_letters() const {
 }
 
 template <class T>
-template <std::derived_from<DataStream<T>>... Others>
+template <class... Others>
 DataStream<T> DataStream<T>::union_with(const Others&... others) const {
+  static_assert((true && ... && std::is_base_of_v<DataStream, Others>),
+                "Sluice: only streams of one record type can be united; connect() takes others.");
   StreamEdges edges = edges_;
   const auto append = [&](const DataStream& other) {
     if (other.plan_ != plan_) {

@@ -62,24 +62,14 @@ inline constexpr bool kIsKey = StableHashable<T>;
                 "Duration, Decimal, Text, std::string or Bytes, or a tuple, optional, vector or " \
                 "SLUICE_RECORD of them, and is comparable with ==.")
 
-/// `Base` in parentheses, because its template arguments have commas.
-#define SLUICE_REQUIRE_PROCESS_FUNCTION(F, Base, text)                  \
+/// The base class comes last, because its template arguments have commas.
+#define SLUICE_REQUIRE_PROCESS_FUNCTION(F, text, ...)                   \
   static_assert(                                                        \
       requires { typename F::Output; },                                 \
       "Sluice: this is no process function: derive it from " text "."); \
   static_assert(                                                        \
-      ::sluice::detail::kDerivesFrom<F, void Base>,                     \
+      std::is_base_of_v<__VA_ARGS__, F>,                                \
       "Sluice: the process function has other types than the stream: derive it from " text ".")
-
-namespace detail {
-
-template <class F, class Signature>
-inline constexpr bool kDerivesFrom = false;
-/// The parenthesised type of a macro argument is read as `void(Base)`.
-template <class F, class Base>
-inline constexpr bool kDerivesFrom<F, void(Base)> = std::is_base_of_v<Base, F>;
-
-}  // namespace detail
 
 /// What a map function gives for a T.
 template <class F, class T>

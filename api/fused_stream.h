@@ -62,7 +62,7 @@ auto make_flat_map_stage(F function) {
     using Out = std::conditional_t<kNamed, U, typename Deduced::Type>;
     static_assert(ReturnsResults<F, T> || std::is_invocable_v<F&, const T&, Collector<Out>&>,
                   "Sluice: the flat_map function cannot be called with this stream's record type.");
-    return typename FlatMapStageOf<T, Out, F>::Type(std::move(function));
+    return typename FlatMapStageOf<T, Out, F>::Type{std::move(function)};
   }
 }
 

@@ -54,9 +54,8 @@ class KeyedStream : public DataStream<T>, public FieldReductions<KeyedStream<K, 
   template <class F>
   auto process(F function) const {
     SLUICE_REQUIRE_PROCESS_FUNCTION(
-        F, (KeyedProcessFunction<K, T, typename F::Output>),
-        "KeyedProcessFunction<Key, Record, Result> of this stream's key "
-        "and record type");
+        F, "KeyedProcessFunction<Key, Record, Result> of this stream's key and record type",
+        KeyedProcessFunction<K, T, typename F::Output>);
     using Out = typename F::Output;
     return transform_keyed<Out>("process",
                                 make_keyed_process_operator<K, T, Out>(std::move(function), key_));

@@ -34,7 +34,7 @@ Status dispose_savepoint(FileSystem& files, const std::string& directory) {
   for (const SnapshotFile* file : metadata.files()) {
     // Only what lies in the directory: a damaged or forged path deletes nothing elsewhere.
     if (file->path != join_path(directory, file_name(file->path))) continue;
-    const Status removed = files.remove(file->path);
+    Status removed = files.remove(file->path);
     if (!removed.is_ok() && removed.code() != StatusCode::kNotFound) return removed;
   }
   SLUICE_ASSIGN_OR_RETURN(const auto left, files.list(directory));

@@ -159,7 +159,7 @@ std::vector<MergeInput> runs_of(const std::vector<std::unique_ptr<SnapshotFileRe
 /// Moves on; takes inputs that have ended out of the list.
 Status advance(std::vector<MergeInput>& inputs, size_t which) {
   if (inputs[which].cursor->next()) return Status::ok();
-  const Status status = inputs[which].cursor->status();
+  Status status = inputs[which].cursor->status();
   inputs.erase(inputs.begin() + static_cast<std::ptrdiff_t>(which));
   return status;
 }

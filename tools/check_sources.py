@@ -23,6 +23,7 @@ LANGUAGE = ["-std=c++20", "-march=x86-64-v2", "-I."]
 HEADER_COMMAND = ["g++", *LANGUAGE, "-fsyntax-only", "-Wall", "-Wextra", "-Werror",
                   "-Wno-missing-field-initializers", "-x", "c++", "-"]
 TIDY_COMMAND = ["clang-tidy-14", "--quiet"]
+MUST_NOT_COMPILE = "tests/compile_fail/"
 CACHE_DIR = os.environ.get("SLUICE_CHECK_CACHE",
                            os.path.expanduser("~/.cache/sluice/check"))
 
@@ -114,7 +115,8 @@ def main():
         # A changed header is read by clang-tidy through its own source.
         files = [path for path in files
                  if path in changed or re.sub(r"\.cc$", ".h", path) in changed]
-    files = [path for path in files if path.endswith(ending) and os.path.isfile(path)]
+    files = [path for path in files if path.endswith(ending) and os.path.isfile(path)
+             and not path.startswith(MUST_NOT_COMPILE)]
 
     if arguments.check == "headers":
         files = [path for path in files if not is_proven_by_its_source(path)]

@@ -145,6 +145,7 @@ Result<std::vector<KafkaCluster::Place>> KafkaCluster::committed(
   const Partitions list = make_list(partitions, RD_KAFKA_OFFSET_INVALID);
   const auto error = rd_kafka_committed(client_->get(), list.get(), timeout_ms());
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return client_->failure(error, "committed offsets");
+  places.reserve(partitions.size());
   for (int i = 0; i < list->cnt; ++i) {
     places.push_back(
         {partitions[static_cast<size_t>(i)], std::max<int64_t>(list->elems[i].offset, -1)});

@@ -61,6 +61,7 @@ Result<std::vector<KafkaPartition>> KafkaEnumerator::find_new() {
 Result<std::vector<KafkaCluster::Place>> KafkaEnumerator::start_places(
     const std::vector<KafkaPartition>& partitions) {
   std::vector<KafkaCluster::Place> places;
+  places.reserve(partitions.size());
   for (const KafkaPartition& partition : partitions) places.push_back({partition, -1});
   const KafkaStart& start = settings_.start;
   if (start.kind == KafkaStart::Kind::kGroupOffsets) {

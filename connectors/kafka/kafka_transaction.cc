@@ -234,7 +234,7 @@ Status KafkaTransaction::claim(uint64_t incarnation, bool fresh) {
   // The offset keeps telling the last checkpoint; a claim has none of its own.
   int64_t last = 0;
   for (const auto& entry : marker_.entries()) last = std::max(last, entry.checkpoint);
-  const Status sent = send_marker(moved, last);
+  Status sent = send_marker(moved, last);
   if (!sent.is_ok()) {
     abort();
     return sent;

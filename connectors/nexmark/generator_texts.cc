@@ -92,6 +92,7 @@ Prices::Prices() {
   constexpr double kStepFactor = 1.0135831333340657;  // 10^(6/1024)
   double price = 100.0;
   for (int64_t& entry : table_) {
+    // NOLINTNEXTLINE(bugprone-incorrect-roundings): this exact rounding is part of the prices.
     entry = static_cast<int64_t>(price * (1 << kScaleBits) + 0.5);
     price *= kStepFactor;
   }

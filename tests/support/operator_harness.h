@@ -66,7 +66,7 @@ class OperatorHarness {
     context_.restored = restored;
     opened_ = true;
     for (int i = 0; i < op_->output_count(); ++i) op_->output(i).set_limits(1 << 16, output_rows_);
-    const Status status = op_->open(context_);
+    Status status = op_->open(context_);
     context_.restored = nullptr;
     return status;
   }

@@ -39,6 +39,7 @@ OperatorFactory interval_join(IntervalJoinSpec spec) {
 
 std::vector<std::string> texts(const std::vector<EmittedRow<Text>>& rows) {
   std::vector<std::string> all;
+  all.reserve(rows.size());
   for (const auto& row : rows) all.push_back(row.value.str() + "@" + std::to_string(row.time.ms));
   return all;
 }

@@ -233,13 +233,13 @@ struct CountingFunction final
                      std::to_string(window.firings) + " of the window, " +
                      std::to_string(global.firings) + " of the key in " +
                      std::to_string(global.windows) + " windows"));
-    context.output(kWide, context.window());
+    context.output(wide, context.window());
   }
   void clear(const int64_t&, const Context& context) override {
-    context.output(kCleared, context.window_state().firings);
+    context.output(cleared, context.window_state().firings);
   }
-  OutputTag<TimeWindow> kWide{"wide"};
-  OutputTag<int64_t> kCleared{"cleared"};
+  OutputTag<TimeWindow> wide{"wide"};
+  OutputTag<int64_t> cleared{"cleared"};
 };
 
 TEST_CASE("process window function: state per window and per key, side outputs, clear") {
@@ -247,14 +247,14 @@ TEST_CASE("process window function: state per window and per key, side outputs, 
       WindowSpec{TumblingEventTimeWindows::of(10ms), Duration(5)}, kSensor, EventTimeTrigger{},
       SumValues{}, CountingFunction{});
   OperatorHarness<Text> harness(factory);
-  harness.add_side_output<int64_t>(CountingFunction{}.kCleared.id());
+  harness.add_side_output<int64_t>(CountingFunction{}.cleared.id());
   REQUIRE(harness.open().is_ok());
   harness.push(readings({1}), {1});
   harness.watermark(9);
   harness.push(readings({2}), {2});
   const MemorySnapshot snapshot = harness.snapshot();
   OperatorHarness<Text> restored(factory);
-  restored.add_side_output<int64_t>(CountingFunction{}.kCleared.id());
+  restored.add_side_output<int64_t>(CountingFunction{}.cleared.id());
   auto reader = snapshot.reader();
   REQUIRE(restored.open(&reader).is_ok());
   for (auto* each : {&harness, &restored}) {

@@ -6,6 +6,7 @@ import glob
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -193,6 +194,28 @@ class JobsTest(unittest.TestCase):
             file.write("scheduled,delay,origin\n")
         self.refused(2, "--input", wrong, "--output", self.out,
                      says=["wrong.csv", "delay_min", "distance_mi", "destination"])
+
+    def test_an_output_that_cannot_be_made_is_named(self):
+        file = f"{self.root}/file"
+        with open(file, "w"):
+            pass
+        self.refused(2, "--input", FLIGHTS, "--output", file, says=[file])
+        self.refused(2, "--input", FLIGHTS, "--output", f"{file}/below", says=[f"{file}/below"])
+
+    def test_a_full_disk_ends_the_job_and_leaves_nothing_that_looks_complete(self):
+        # A file that may not grow is what a full disk is to its writer; SIGXFSZ stays ignored.
+        done = subprocess.run(
+            ["jobs/flight_delays", "--input", FLIGHTS, "--output", self.out, "--parallelism", "2"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, restore_signals=False,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)))
+        self.assertEqual(done.returncode, 1, done.stderr)
+        lines = done.stderr.strip().splitlines()
+        self.assertEqual(len(lines), 1, done.stderr)
+        self.assertIn(self.out, lines[0])
+        self.assertIn("File too large", lines[0])
+        self.assertIn("flight_delays FAILED: ", done.stdout)
+        left = [path for path in glob.glob(f"{self.out}/**", recursive=True) if os.path.isfile(path)]
+        self.assertEqual(left, [])
 
     def test_an_output_in_the_way_is_not_touched_without_overwrite(self):
         os.mkdir(self.out)

@@ -255,7 +255,8 @@ TEST_CASE("embedded: a task that never leaves user code is given up and named") 
   JobControl control;
   JobSettings settings;
   settings.control = &control;
-  settings.options.put(options::kTaskCancellationTimeout, Duration(20));
+  // Long enough for all other tasks to end, also on a busy machine.
+  settings.options.put(options::kTaskCancellationTimeout, Duration(2000));
   std::thread canceller([&] {
     std::unique_lock lock(gate->mutex);
     gate->changed.wait(lock, [&] { return gate->entered; });
@@ -267,7 +268,7 @@ TEST_CASE("embedded: a task that never leaves user code is given up and named") 
   CHECK(outcome.result->status == JobStatus::kFailed);
   CHECK(outcome.result->tasks_left_behind);
   CHECK(outcome.result->error.message() ==
-        "tasks that were told to end are still in user code after 20ms: numbers -> add (1/1)");
+        "tasks that were told to end are still in user code after 2s: numbers -> add (1/1)");
   CHECK(outcome.record->commits == 0);
   const std::lock_guard lock(gate->mutex);
   gate->open = true;
@@ -301,7 +302,7 @@ TEST_CASE("embedded: a cancel reaches tasks that are busy within a moment") {
   CHECK(first_ms >= 0);
   MESSAGE("first task ended after " << first_ms << " ms, all torn down after " << waited_ms);
   // A guard against tasks that keep their thread, not a measurement: machines may be overloaded.
-  CHECK(waited_ms < 2000);
+  CHECK(waited_ms < 20'000);
 }
 
 TEST_CASE("embedded: a job without a sink is refused") {

@@ -56,8 +56,11 @@ def sluice_job(name, srcs, deps = [], data = [], copts = [], visibility = ["//vi
         **kwargs
     )
 
-def sluice_test(name, srcs, deps = [], size = "small", data = [], tags = [], copts = [], **kwargs):
-    """A test of doctest cases. Tag "full" keeps it out of the default run, "caf" out of tsan."""
+def sluice_test(name, srcs, deps = [], size = "medium", data = [], tags = [], copts = [], **kwargs):
+    """A test of doctest cases. Tag "full" keeps it out of the default run, "caf" out of tsan.
+
+    Medium, although most take a second: the limit of small ones is near on a busy machine.
+    """
     native.cc_test(
         name = name,
         srcs = srcs,

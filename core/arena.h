@@ -31,8 +31,8 @@ class Ref {
   Ref(const Ref& other) : Ref(other.pointer_) {}
   Ref(Ref&& other) noexcept : pointer_(std::exchange(other.pointer_, nullptr)) {}
   template <class U>
-  requires std::is_convertible_v<U*, T*> Ref(Ref<U> other)
-      : pointer_(other.detach()) {}  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor): as a U* becomes a T*.
+  requires std::is_convertible_v<U*, T*> Ref(Ref<U> other) : pointer_(other.detach()) {}
   Ref& operator=(Ref other) noexcept {
     std::swap(pointer_, other.pointer_);
     return *this;

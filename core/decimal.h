@@ -27,8 +27,8 @@ class Decimal {
   static constexpr int kDigitsMax = 38;
 
   constexpr Decimal() = default;
-  constexpr Decimal(
-      int64_t value)  // NOLINT(google-explicit-constructor): whole numbers are Decimals.
+  // NOLINTNEXTLINE(google-explicit-constructor): whole numbers are Decimals.
+  constexpr Decimal(int64_t value)
       : high_(value < 0 ? -1 : 0), low_(static_cast<uint64_t>(value)) {}
 
   /// unscaled / 10^scale: of(1990, 2) is 19.9. 0 <= scale <= 38.

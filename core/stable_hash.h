@@ -38,9 +38,10 @@ template <class T>
 constexpr bool is_hashable() {
   if constexpr (HashesItself<T>) {
     return true;
-  } else if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T> || std::is_same_v<T, EventTime> ||
-                std::is_same_v<T, Text> || std::is_same_v<T, std::string> ||
-                std::is_same_v<T, Bytes> || std::is_same_v<T, Duration>) {
+  } else if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T> ||
+                       std::is_same_v<T, EventTime> || std::is_same_v<T, Text> ||
+                       std::is_same_v<T, std::string> || std::is_same_v<T, Bytes> ||
+                       std::is_same_v<T, Duration>) {
     return true;
   } else if constexpr (kIsOptional<T> || kIsVector<T> || kIsArray<T>) {
     return is_hashable<typename T::value_type>();

@@ -49,7 +49,8 @@ class ExecutionGraph {
   const ExecutionTask& task(TaskId id) const { return tasks_[index_of(id)]; }
   /// Dense index of a task in tasks().
   size_t index_of(TaskId id) const {
-    return static_cast<size_t>(first_task_[static_cast<size_t>(id.vertex.value)] + id.subtask);
+    const int index = first_task_[static_cast<size_t>(id.vertex.value)] + id.subtask;
+    return static_cast<size_t>(index);
   }
   /// "csv_file -> map (2/4)".
   std::string display_name(TaskId id) const;

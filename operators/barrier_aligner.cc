@@ -21,6 +21,7 @@ void BarrierAligner::clear_pending() {
 BarrierAligner::Decision BarrierAligner::on_barrier(int index, const Barrier& barrier) {
   Decision decision;
   if (barrier.checkpoint <= last_seen_) return decision;  // Late: cancelled or completed.
+  if (barrier.kind == CheckpointKind::kAtLeastOnce) return count(index, barrier);
   if (pending_ && barrier.checkpoint < pending_->checkpoint) return decision;
   if (pending_ && barrier.checkpoint > pending_->checkpoint) {
     decision.aborted = pending_->checkpoint;
@@ -30,13 +31,45 @@ BarrierAligner::Decision BarrierAligner::on_barrier(int index, const Barrier& ba
   if (!pending_) pending_ = barrier;
   Channel& channel = channels_[static_cast<size_t>(index)];
   channel.delivered = true;
-  channel.blocked = barrier.kind != CheckpointKind::kAtLeastOnce;
+  channel.blocked = true;
   if (all_delivered()) {
     decision.complete = pending_;
     decision.unblock = true;
     clear_pending();
   }
   return decision;
+}
+
+BarrierAligner::Decision BarrierAligner::count(int index, const Barrier& barrier) {
+  auto at = std::find_if(counted_.begin(), counted_.end(), [&](const Counted& counted) {
+    return counted.barrier.checkpoint >= barrier.checkpoint;
+  });
+  if (at == counted_.end() || at->barrier.checkpoint != barrier.checkpoint) {
+    at = counted_.insert(at, {barrier, std::vector<bool>(channels_.size(), false)});
+  }
+  at->delivered[static_cast<size_t>(index)] = true;
+  Decision decision;
+  decision.complete = take_counted();
+  if (counted_.size() > kCountedMax) {
+    decision.aborted = counted_.front().barrier.checkpoint;
+    counted_.erase(counted_.begin());
+  }
+  return decision;
+}
+
+std::optional<Barrier> BarrierAligner::take_counted() {
+  for (size_t i = counted_.size(); i-- > 0;) {
+    bool complete = true;
+    for (size_t channel = 0; channel < channels_.size(); ++channel) {
+      complete = complete && (counted_[i].delivered[channel] || channels_[channel].ended);
+    }
+    if (!complete) continue;
+    const Barrier barrier = counted_[i].barrier;
+    last_seen_ = std::max(last_seen_, barrier.checkpoint);
+    counted_.erase(counted_.begin(), counted_.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+    return barrier;
+  }
+  return std::nullopt;
 }
 
 BarrierAligner::Decision BarrierAligner::on_cancel(CheckpointId checkpoint) {
@@ -49,6 +82,8 @@ BarrierAligner::Decision BarrierAligner::on_cancel(CheckpointId checkpoint) {
   }
   clear_pending();
   last_seen_ = std::max(last_seen_, checkpoint);
+  std::erase_if(counted_,
+                [&](const Counted& counted) { return counted.barrier.checkpoint <= checkpoint; });
   // The cancelled checkpoint itself is reported once, by whichever channel says so first.
   decision.aborted = checkpoint;
   return decision;
@@ -56,6 +91,8 @@ BarrierAligner::Decision BarrierAligner::on_cancel(CheckpointId checkpoint) {
 
 bool BarrierAligner::discard(CheckpointId checkpoint) {
   // Barriers of it that are still to come are aligned in vain: others may be under way before it.
+  std::erase_if(counted_,
+                [&](const Counted& counted) { return counted.barrier.checkpoint == checkpoint; });
   if (!pending_ || pending_->checkpoint != checkpoint) return false;
   clear_pending();
   return true;
@@ -69,6 +106,7 @@ BarrierAligner::Decision BarrierAligner::on_end_of_data(int index) {
     decision.unblock = true;
     clear_pending();
   }
+  if (!decision.complete) decision.complete = take_counted();
   return decision;
 }
 

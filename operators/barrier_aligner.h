@@ -2,9 +2,9 @@
 //
 // Pure state machine, driven by the input gate in processing order. Exactly once: a channel that
 // delivered the barrier of the pending checkpoint is blocked until all have. At least once:
-// barriers are counted but nothing is blocked. A newer barrier, a cancel marker or the end of a
-// channel resolves a pending alignment. Invariant: a blocked channel has delivered a barrier newer
-// than the last one completed.
+// barriers are counted but nothing is blocked, so those of several checkpoints can be under way. A
+// newer barrier, a cancel marker or the end of a channel resolves a pending alignment. Invariant: a
+// blocked channel has delivered a barrier newer than the last one completed.
 #pragma once
 
 #include <optional>
@@ -46,11 +46,23 @@ class BarrierAligner {
     bool blocked = false;
     bool ended = false;
   };
+  /// Barriers at least once: which channels have delivered one.
+  struct Counted {
+    Barrier barrier;
+    std::vector<bool> delivered;
+  };
+  /// Checkpoints that are counted at a time; the oldest goes when there are more.
+  static constexpr size_t kCountedMax = 50;
+
   bool all_delivered() const;
   void clear_pending();
+  Decision count(int channel, const Barrier& barrier);
+  /// The newest checkpoint whose barriers are all there; older ones go with it.
+  std::optional<Barrier> take_counted();
 
   std::vector<Channel> channels_;
   std::optional<Barrier> pending_;
+  std::vector<Counted> counted_;  // By rising id.
   // Barriers up to this one are late: completed, aborted or cancelled.
   CheckpointId last_seen_{0};
 };

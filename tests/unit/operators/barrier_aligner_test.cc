@@ -91,5 +91,28 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("semantics rule 22: at least once, barriers of several checkpoints are under way") {
+  const auto kind = CheckpointKind::kAtLeastOnce;
+  BarrierAligner aligner(3);
+  CHECK_FALSE(aligner.on_barrier(0, barrier(1, kind)).complete);
+  const auto overtaking = aligner.on_barrier(0, barrier(2, kind));
+  CHECK_FALSE(overtaking.aborted);
+  CHECK_FALSE(aligner.is_blocked(0));
+  CHECK_FALSE(aligner.on_barrier(1, barrier(1, kind)).complete);
+  CHECK(aligner.on_barrier(2, barrier(1, kind)).complete->checkpoint == CheckpointId{1});
+  CHECK_FALSE(aligner.on_barrier(1, barrier(2, kind)).complete);
+  CHECK(aligner.on_end_of_data(2).complete->checkpoint == CheckpointId{2});
+}
+
+TEST_CASE("at least once, the newest complete checkpoint makes older ones pointless") {
+  const auto kind = CheckpointKind::kAtLeastOnce;
+  BarrierAligner aligner(2);
+  aligner.on_barrier(0, barrier(1, kind));
+  aligner.on_barrier(0, barrier(2, kind));
+  // The barrier of 1 was lost with an abort on the way of channel 1.
+  CHECK(aligner.on_barrier(1, barrier(2, kind)).complete->checkpoint == CheckpointId{2});
+  CHECK_FALSE(aligner.on_barrier(1, barrier(1, kind)).complete);
+}
+
 }  // namespace
 }  // namespace sluice

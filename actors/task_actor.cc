@@ -103,7 +103,9 @@ Behavior TaskActor::make_behavior() {
       [this](const SnapshotWritten& written) { snapshot_written(written.outcome); },
       [this](const CheckpointCompleted& completed) { checkpoint_completed(completed); },
       [this](const CheckpointAborted& aborted) {
-        if (phase_ == Phase::kOpen) task_->checkpoint_aborted(aborted.id);
+        if (phase_ != Phase::kOpen) return;
+        task_->checkpoint_aborted(aborted.id);
+        schedule_run();  // Channels that it held back go on.
       },
       [this](EndTask) {
         if (phase_ == Phase::kOpen) finish();

@@ -1,5 +1,7 @@
 #include "jobs/nexmark/nexmark_job.h"
 
+#include "connectors/kafka/kafka_source.h"
+
 namespace jobs::nexmark {
 
 using sluice::at_least;
@@ -37,7 +39,25 @@ NexmarkJob::NexmarkJob(sluice::StreamEnvironment& env, const sluice::Arguments& 
   args.require(!final_only_ || !events.empty() || options.count > 0 || options.run_for.count() > 0,
                "--output-mode final needs an input that ends");
 
+  const bool from_kafka = args.choice("source", {"generator", "kafka"}, "generator",
+                                      "where events come from without --events") == "kafka";
+  to_kafka_ = args.choice("sink", {"files", "kafka"}, "files", "where results go") == "kafka";
+  brokers_ = args.text("brokers", "127.0.0.1:9092", "bootstrap servers for kafka");
+  const std::string events_topic = args.text("events-topic", "nexmark-events", "JSON events");
+  results_topic_ = args.text("results-topic", "nexmark-results", "JSON rows");
+  exactly_once_ = env.options().is_set("execution.checkpointing.interval");
+  args.require(!from_kafka || events.empty(), "--source kafka cannot be used with --events");
+  args.require(!to_kafka_ || output_.empty(), "--sink kafka cannot be used with --output");
+
   const auto watermarks = sluice::nexmark::nexmark_watermarks(behind);
+  if (from_kafka) {
+    const auto topic = sluice::kafka_source(sluice::nexmark::EventFormat())
+                           .brokers(brokers_)
+                           .topics({events_topic})
+                           .bounded();
+    events_ = env.from_source(topic, watermarks).uid("events");
+    return;
+  }
   if (events.empty()) {
     events_ = env.from_source(sluice::nexmark::nexmark_events(options), watermarks).uid("events");
     return;

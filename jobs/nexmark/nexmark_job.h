@@ -10,6 +10,9 @@
 // of its events before the first key_by runs in the same task, so that order and watermarks are
 // those of the file and results do not depend on the parallelism.
 //
+// --source kafka reads the topic --events-topic instead, as it is when the job starts, and
+// --sink kafka writes JSON rows to --results-topic, exactly once when there are checkpoints.
+//
 // Output: --output DIR, or without it none (as in the benchmark). A query whose result is a
 // changing table writes every change (--output-mode changelog, the default) or the table at the end
 // (final).
@@ -25,6 +28,7 @@
 #include "connectors/dead_letter_file.h"
 #include "connectors/files/file_sink.h"
 #include "connectors/formats/changelog.h"
+#include "connectors/kafka/kafka_sink.h"
 #include "connectors/nexmark/event_format.h"
 #include "connectors/nexmark/nexmark_source.h"
 
@@ -93,7 +97,9 @@ class NexmarkJob {
   /// Rows that never change once they are there.
   template <class Row>
   void write(const sluice::DataStream<Row>& rows) const {
-    if (output_.empty()) {
+    if (to_kafka_) {
+      rows.sink_to(topic(sluice::JsonLinesFormat<Row>())).uid("results");
+    } else if (output_.empty()) {
       rows.sink_to(sluice::blackhole()).uid("results");
     } else if (json_) {
       rows.sink_to(set_up(sluice::json_lines_files<Row>(output_))).uid("results");
@@ -104,7 +110,10 @@ class NexmarkJob {
   /// The same, each row into the subdirectory that bucket_of(row) names.
   template <class Row, class F>
   void write_partitioned(const sluice::DataStream<Row>& rows, F bucket_of) const {
-    if (output_.empty()) {
+    if (to_kafka_) {
+      // A topic has no directories; rows go on from where they are.
+      write(rows);
+    } else if (output_.empty()) {
       rows.sink_to(sluice::blackhole()).uid("results");
     } else if (json_) {
       rows.sink_to(set_up(sluice::json_lines_files<Row>(output_)).bucket_by(bucket_of))
@@ -116,8 +125,10 @@ class NexmarkJob {
   /// Rows of a changing table, with their kind: all changes, or with final_only() rows that stay.
   template <class Row>
   void write_changes(const sluice::DataStream<Row>& rows) const {
-    if (final_only_ || output_.empty()) {
+    if (final_only_ || (output_.empty() && !to_kafka_)) {
       write(rows);
+    } else if (to_kafka_) {
+      rows.sink_to(topic(sluice::ChangelogJsonLinesFormat<Row>())).uid("results");
     } else if (json_) {
       using Format = sluice::ChangelogJsonLinesFormat<Row>;
       rows.sink_to(set_up(sluice::FileSink<Format>("json_lines_files", output_))).uid("results");
@@ -132,6 +143,12 @@ class NexmarkJob {
  private:
   static constexpr const char* kDeadLetters = "dead-letter";
 
+  template <class Format>
+  auto topic(Format format) const {
+    auto sink = sluice::kafka_sink(format).brokers(brokers_).topic(results_topic_).create_topic(4);
+    return exactly_once_ ? sink.exactly_once() : sink.at_least_once();
+  }
+
   template <class S>
   S set_up(const S& sink) const {
     return sink.overwrite(overwrite_).allow_subdirectory(kDeadLetters);
@@ -140,6 +157,10 @@ class NexmarkJob {
   std::optional<sluice::DataStream<Event>> events_;
   int source_parallelism_ = 0;  // 0 = the job's.
   std::string output_;
+  bool to_kafka_ = false;
+  bool exactly_once_ = false;
+  std::string brokers_;
+  std::string results_topic_;
   bool json_ = false;
   bool final_only_ = false;
   bool overwrite_ = false;

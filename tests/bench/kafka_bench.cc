@@ -1,0 +1,353 @@
+// Kafka source and sink against librdkafka alone, at the same broker and in turns, on messages of
+// 175 bytes; and the time from a message's birth to a read_committed reader.
+//
+//   bazel build //tests/bench:kafka_bench && tests/bench/kafka_bench.py
+//
+//   kafka_bench BROKERS speed MESSAGES RUNS      one JSON object with messages per second
+//   kafka_bench BROKERS latency RATE SECONDS INTERVAL_MS
+//
+// Rates count from the first call to the last confirmation: for jobs the whole run, start-up and
+// last checkpoint included.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <stdlib.h>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <librdkafka/rdkafka.h>
+
+#include "api/execute.h"
+#include "api/stream.h"
+#include "connectors/blackhole_sink.h"
+#include "connectors/kafka/kafka_producer.h"
+#include "connectors/kafka/kafka_sink.h"
+#include "connectors/kafka/kafka_source.h"
+
+namespace sluice {
+namespace {
+
+constexpr size_t kMessageBytes = 175;
+constexpr int32_t kPartitions = 4;
+constexpr size_t kFetchMessages = 1024;
+constexpr int kWaitMs = 60'000;
+
+using BenchClock = std::chrono::steady_clock;
+double seconds_since(BenchClock::time_point begin) {
+  return std::chrono::duration<double>(BenchClock::now() - begin).count();
+}
+void bench_check(bool condition, const std::string& what) {
+  if (condition) return;
+  std::fprintf(stderr, "kafka_bench: %s\n", what.c_str());
+  std::exit(1);
+}
+
+std::string bench_message(int64_t number) {
+  std::string text = std::to_string(number);
+  text.resize(kMessageBytes, 'x');
+  return text;
+}
+
+class Bench {
+ public:
+  explicit Bench(std::string brokers) : brokers_(std::move(brokers)) {
+    auto opened = KafkaCluster::open(properties());
+    bench_check(opened.is_ok(), opened.status().to_string());
+    cluster_ = std::move(opened).value();
+  }
+
+  KafkaProperties properties() const {
+    KafkaProperties properties;
+    properties.set("bootstrap.servers", brokers_);
+    return properties;
+  }
+  const std::string& brokers() const { return brokers_; }
+  std::string new_topic() {
+    const std::string name =
+        "bench-" + std::to_string(::getpid()) + "-" + std::to_string(++topics_);
+    const Status made = cluster_->create_topic(name, kPartitions);
+    bench_check(made.is_ok(), made.to_string());
+    for (int i = 0; i < 1000 && !cluster_->topic(name).is_ok(); ++i) {
+    }
+    return name;
+  }
+  void drop(const std::string& topic) { (void)cluster_->delete_topic(topic); }
+
+  /// A plain idempotent producer: what the sink's own settings make of librdkafka.
+  double plain_producer(const std::string& topic, int64_t messages) {
+    return producer(topic, messages, "");
+  }
+  /// One transaction each second: what a sink would do that writes while it computes.
+  double transactional_producer(const std::string& topic, int64_t messages) {
+    return producer(topic, messages, topic + "-streamed");
+  }
+  double plain_consumer(const std::string& topic, int64_t messages);
+  double source_job(const std::string& topic, int64_t messages);
+  double sink_job(const std::string& topic, int64_t messages, bool exactly_once);
+
+ private:
+  double producer(const std::string& topic, int64_t messages, const std::string& transactional_id);
+
+  std::string brokers_;
+  std::unique_ptr<KafkaCluster> cluster_;
+  int topics_ = 0;
+};
+
+double Bench::producer(const std::string& topic, int64_t messages,
+                       const std::string& transactional_id) {
+  KafkaProperties settings = producer_properties(properties());
+  const bool transactional = !transactional_id.empty();
+  if (transactional) settings.set("transactional.id", transactional_id);
+  settings.set("delivery.report.only.error", "true");
+  KafkaProducer producer;
+  bench_check(producer.open(settings, topic, nullptr).is_ok(), "open");
+  rd_kafka_t* client = producer.client().get();
+  const auto ok = [](rd_kafka_error_t* error) {
+    bench_check(error == nullptr, error == nullptr ? "" : rd_kafka_error_string(error));
+  };
+  if (transactional) ok(rd_kafka_init_transactions(client, kWaitMs));
+  const std::string message = bench_message(0);
+  KafkaFrame frame;
+  frame.has_value = true;
+  frame.value = message;
+  const auto begin = BenchClock::now();
+  auto transaction_begin = begin;
+  if (transactional) ok(rd_kafka_begin_transaction(client));
+  for (int64_t i = 0; i < messages; ++i) {
+    for (;;) {
+      const auto outcome = producer.produce(frame);
+      bench_check(outcome.is_ok(), outcome.status().to_string());
+      if (*outcome == KafkaProducer::Outcome::kTaken) break;
+      rd_kafka_poll(client, 1);
+    }
+    if (transactional && i % 1000 == 0 && seconds_since(transaction_begin) > 1) {
+      ok(rd_kafka_commit_transaction(client, kWaitMs));
+      ok(rd_kafka_begin_transaction(client));
+      transaction_begin = BenchClock::now();
+    }
+  }
+  bench_check(producer.flush(Duration(kWaitMs)).is_ok(), "flush");
+  if (transactional) ok(rd_kafka_commit_transaction(client, kWaitMs));
+  return static_cast<double>(messages) / seconds_since(begin);
+}
+
+// As librdkafka's own consumer benchmark: batches from one queue, counted and dropped.
+double Bench::plain_consumer(const std::string& topic, int64_t messages) {
+  KafkaSourceSettings settings;
+  settings.properties = properties();
+  auto opened = KafkaClient::open(RD_KAFKA_CONSUMER, settings.consumer_properties());
+  bench_check(opened.is_ok(), opened.status().to_string());
+  rd_kafka_t* client = (*opened)->get();
+  rd_kafka_poll_set_consumer(client);
+  const KafkaOwned<rd_kafka_queue_t> queue(rd_kafka_queue_get_consumer(client));
+  const KafkaOwned<rd_kafka_topic_partition_list_t> list(
+      rd_kafka_topic_partition_list_new(kPartitions));
+  for (int32_t id = 0; id < kPartitions; ++id) {
+    rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), id)->offset =
+        RD_KAFKA_OFFSET_BEGINNING;
+  }
+  const auto begin = BenchClock::now();
+  bench_check(rd_kafka_assign(client, list.get()) == RD_KAFKA_RESP_ERR_NO_ERROR, "assign");
+  std::vector<rd_kafka_message_t*> batch(kFetchMessages);
+  int64_t seen = 0;
+  size_t bytes = 0;
+  while (seen < messages) {
+    const ssize_t count =
+        rd_kafka_consume_batch_queue(queue.get(), 100, batch.data(), batch.size());
+    for (ssize_t i = 0; i < count; ++i) {
+      rd_kafka_message_t* message = batch[static_cast<size_t>(i)];
+      if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        ++seen;
+        bytes += message->len;
+      }
+      rd_kafka_message_destroy(message);
+    }
+  }
+  const double rate = static_cast<double>(messages) / seconds_since(begin);
+  bench_check(bytes == static_cast<size_t>(messages) * kMessageBytes, "bytes are missing");
+  return rate;
+}
+
+double Bench::source_job(const std::string& topic, int64_t messages) {
+  StreamEnvironment env;
+  env.set_parallelism(1);
+  env.from_source(kafka_source(TextFormat()).brokers(brokers_).topics({topic}).bounded())
+      .sink_to(blackhole());
+  const auto begin = BenchClock::now();
+  const auto result = env.execute("kafka_source");
+  const double rate = static_cast<double>(messages) / seconds_since(begin);
+  bench_check(result.is_ok() && result->error.is_ok() && result->records_in == messages,
+              "the source job failed");
+  return rate;
+}
+
+double Bench::sink_job(const std::string& topic, int64_t messages, bool exactly_once) {
+  std::string directory = "/tmp/kafka_bench.XXXXXX";
+  bench_check(::mkdtemp(directory.data()) != nullptr, "a directory");
+  StreamEnvironment env;
+  env.set_parallelism(1);
+  env.set_option("execution.checkpointing.interval", "1s");
+  env.set_option("execution.checkpointing.dir", directory);
+  auto sink = kafka_sink(TextFormat()).brokers(brokers_).topic(topic).without_timestamps();
+  if (exactly_once) sink.exactly_once();
+  env.generator(messages,
+                [](int64_t /*number*/) {
+                  static const std::string message = bench_message(0);
+                  return Text::view(message);
+                })
+      .sink_to(sink)
+      .uid("out");
+  const auto begin = BenchClock::now();
+  const auto result = env.execute(topic);
+  const double rate = static_cast<double>(messages) / seconds_since(begin);
+  bench_check(result.is_ok() && result->error.is_ok(), "the sink job failed");
+  (void)local_file_system().remove_recursively(directory);
+  return rate;
+}
+
+// ---- speed --------------------------------------------------------------------------------------
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+void speed(Bench& bench, int64_t messages, int runs) {
+  std::map<std::string, std::vector<double>> rates;
+  for (int run = 0; run < runs; ++run) {
+    const std::string filled = bench.new_topic();
+    rates["plain_producer"].push_back(bench.plain_producer(filled, messages));
+    rates["plain_consumer"].push_back(bench.plain_consumer(filled, messages));
+    rates["source_job"].push_back(bench.source_job(filled, messages));
+    bench.drop(filled);
+    for (const std::string& kind : {"exactly_once_job", "at_least_once_job", "streamed"}) {
+      const std::string topic = bench.new_topic();
+      rates[kind].push_back(kind == "streamed"
+                                ? bench.transactional_producer(topic, messages)
+                                : bench.sink_job(topic, messages, kind == "exactly_once_job"));
+      bench.drop(topic);
+    }
+  }
+  const auto rate = [&](const char* name) { return median(rates[name]); };
+  std::printf("{\"messages\":%lld,\"bytes\":%zu,\"runs\":%d", static_cast<long long>(messages),
+              kMessageBytes, runs);
+  for (const auto& [name, values] : rates)
+    std::printf(",\"%s\":%.0f", name.c_str(), median(values));
+  std::printf(",\"source_ratio\":%.2f,\"exactly_once_ratio\":%.2f,\"streamed_ratio\":%.2f}\n",
+              rate("source_job") / rate("plain_consumer"),
+              rate("exactly_once_job") / rate("plain_producer"),
+              rate("streamed") / rate("plain_producer"));
+}
+
+// ---- latency ------------------------------------------------------------------------------------
+
+int64_t now_us() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(BenchClock::now().time_since_epoch())
+      .count();
+}
+
+// Writes messages that begin with the time of their birth, evenly.
+void latency_feed(Bench& bench, const std::string& topic, int64_t rate, int64_t messages) {
+  KafkaProducer producer;
+  KafkaProperties settings = producer_properties(bench.properties());
+  settings.set("linger.ms", "1");
+  bench_check(producer.open(settings, topic, nullptr).is_ok(), "open");
+  const auto begin = BenchClock::now();
+  for (int64_t i = 0; i < messages; ++i) {
+    if (i % (rate / 1000 + 1) == 0) {
+      (void)producer.poll().is_ok();
+      const auto due = begin + std::chrono::microseconds(i * 1'000'000 / rate);
+      std::this_thread::sleep_until(due);  // tidy:allow(sleep): an even rate is what is measured.
+    }
+    const std::string text = bench_message(now_us());
+    KafkaFrame frame;
+    frame.has_value = true;
+    frame.value = text;
+    bench_check(producer.produce(frame).is_ok(), "produce");
+  }
+  bench_check(producer.flush(Duration(kWaitMs)).is_ok(), "flush");
+}
+
+void latency(Bench& bench, int64_t rate, int64_t seconds, int64_t interval_ms) {
+  const std::string in = bench.new_topic();
+  const std::string out = bench.new_topic();
+  const int64_t messages = rate * seconds;
+  std::string directory = "/tmp/kafka_bench.XXXXXX";
+  bench_check(::mkdtemp(directory.data()) != nullptr, "a directory");
+  StreamEnvironment env;
+  env.set_parallelism(1);
+  env.set_option("execution.checkpointing.interval", std::to_string(interval_ms) + "ms");
+  env.set_option("execution.checkpointing.dir", directory);
+  env.from_source(kafka_source(TextFormat()).brokers(bench.brokers()).topics({in}))
+      .sink_to(kafka_sink(TextFormat())
+                   .brokers(bench.brokers())
+                   .topic(out)
+                   .exactly_once()
+                   .without_timestamps())
+      .uid("out");
+  std::thread job([&] { (void)env.execute("latency").is_ok(); });
+  std::thread feed([&] { latency_feed(bench, in, rate, messages); });
+  KafkaSourceSettings settings;
+  settings.properties = bench.properties();
+  settings.topics = {out};
+  KafkaConsumer consumer;
+  bench_check(consumer.open(settings.consumer_properties(), nullptr).is_ok(), "open");
+  for (int32_t id = 0; id < kPartitions; ++id) {
+    bench_check(consumer.add({.partition = {out, id}}).is_ok(), "assign");
+  }
+  std::vector<int64_t> latencies;
+  latencies.reserve(static_cast<size_t>(messages));
+  while (static_cast<int64_t>(latencies.size()) < messages) {
+    const auto run = consumer.next_run(kFetchMessages);
+    bench_check(run.is_ok(), run.status().to_string());
+    if (run->split < 0) {
+      // tidy:allow(sleep): a reader that polls each millisecond.
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      continue;
+    }
+    const int64_t now = now_us();
+    for (const KafkaMessage& message : run->messages) {
+      latencies.push_back(now - std::strtoll(message.value.data(), nullptr, 10));
+    }
+    (void)consumer.take(run->messages.size());
+  }
+  feed.join();
+  std::sort(latencies.begin(), latencies.end());
+  const auto at = [&](double share) {
+    return static_cast<double>(
+               latencies[static_cast<size_t>(share * static_cast<double>(latencies.size() - 1))]) /
+           1000;
+  };
+  std::printf(
+      "{\"rate\":%lld,\"seconds\":%lld,\"interval_ms\":%lld,\"p50_ms\":%.0f,\"p90_ms\":%.0f,"
+      "\"p99_ms\":%.0f,\"max_ms\":%.0f}\n",
+      static_cast<long long>(rate), static_cast<long long>(seconds),
+      static_cast<long long>(interval_ms), at(0.5), at(0.9), at(0.99), at(1));
+  std::fflush(stdout);
+  // The job reads for ever; what it has written is committed and measured.
+  (void)local_file_system().remove_recursively(directory);
+  std::_Exit(0);
+}
+
+}  // namespace
+}  // namespace sluice
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  if (words.size() == 4 && words[1] == "speed") {
+    sluice::Bench bench(words[0]);
+    sluice::speed(bench, std::stoll(words[2]), std::stoi(words[3]));
+    return 0;
+  }
+  if (words.size() == 5 && words[1] == "latency") {
+    sluice::Bench bench(words[0]);
+    sluice::latency(bench, std::stoll(words[2]), std::stoll(words[3]), std::stoll(words[4]));
+  }
+  std::fprintf(stderr,
+               "usage: kafka_bench BROKERS speed MESSAGES RUNS | "
+               "BROKERS latency RATE SECONDS INTERVAL_MS\n");
+  return 2;
+}

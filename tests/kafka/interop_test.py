@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+"""Jobs beside tools that no one here wrote: kcat and Kafka's own console consumer and producer,
+verifiable producer and consumer, and transaction tool read and write the same topics. Also what a
+user sees when something is wrong with topics or brokers."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../golden"))
+import flight_oracle  # noqa: E402
+
+FLIGHTS = "jobs/data/us_flights_2001q1.csv"
+PORT = 18000 + os.getpid() % 1000 * 2
+BROKER = f"127.0.0.1:{PORT}"
+COMMITTED = ("-X", "isolation.level=read_committed")
+CANNOT_BE_HAD = 3
+
+
+def run(*words, text="", timeout=120, check=True):
+    done = subprocess.run([str(word) for word in words], input=text, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=timeout)
+    if check:
+        assert done.returncode == 0, f"{words}: exit {done.returncode}: {done.stdout} {done.stderr}"
+    return done
+
+
+def tool(name, *words, **how):
+    return run("tools/kafka", "tool", name, "--bootstrap-server", BROKER, *words, **how)
+
+
+def make_topic(name, partitions=4):
+    tool("topics", "--create", "--topic", name, "--partitions", partitions)
+
+
+def kcat_read(topic, form="%s\n"):
+    return run("kcat", "-C", "-e", "-q", "-b", BROKER, "-t", topic, "-o", "beginning", *COMMITTED,
+               "-f", form).stdout.splitlines()
+
+
+def eventually(condition, seconds=60):
+    """A commit is answered a moment before every partition shows it."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value or time.monotonic() > end:
+            return value
+        time.sleep(0.2)
+
+
+class InteropTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.root = tempfile.mkdtemp(dir=os.environ.get("TEST_TMPDIR"))
+
+    def checkpoints(self):
+        return f"{self.root}/{self.id()}"
+
+    def job(self, name, *flags, check=True):
+        program = "tests/kafka/audit_job" if name == "audit_job" else f"jobs/{name}"
+        return run(program, "--brokers", BROKER, *flags, "--checkpoint-interval", "500ms",
+                   "--checkpoint-dir", self.checkpoints(), "--summary", "json", "-D",
+                   "restart-strategy.type=none", check=check)
+
+    def start_audit(self, source, target, *flags):
+        return subprocess.Popen(
+            ["tests/kafka/audit_job", "--brokers", BROKER, "--input-topic", source, "--output-topic",
+             target, "--checkpoint-interval", "200ms", "--checkpoint-dir", self.checkpoints(), *flags],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def wait_for(self, topic, count):
+        seen = eventually(lambda: len(kcat_read(topic)) >= count and kcat_read(topic))
+        self.assertTrue(seen, f"{topic}: {kcat_read(topic)[:10]}, wanted {count}")
+        return seen
+
+    def test_flights_go_through_the_pipeline_as_through_files(self):
+        self.job("flights_to_kafka", "--input", FLIGHTS, "--topic", "flights")
+        # Poison from kcat, a tombstone, and from Kafka's own producer a flight that is far too late.
+        run("kcat", "-P", "-b", BROKER, "-t", "flights", "-p", "1", text="no flight\n")
+        run("kcat", "-P", "-b", BROKER, "-t", "flights", "-K:", "-Z", text="SFO:\n")
+        late = {"scheduled": "1999-01-01T00:00:00Z", "delay_min": 1, "distance_mi": 2,
+                "origin": "SFO", "destination": "LAX"}
+        tool("console-producer", "--topic", "flights", text=json.dumps(late) + "\n")
+        done = self.job("kafka_pipeline", "--bounded", "--max-out-of-orderness", "9h", "-p", "2")
+        summary = json.loads(done.stdout.splitlines()[-1])
+        self.assertEqual(summary["dead_letter"], 1)
+
+        expected, _ = flight_oracle.delays(FLIGHTS, flight_oracle.HOUR, 9 * flight_oracle.HOUR)
+        eventually(lambda: len(kcat_read("delays")) >= len(expected))
+        rows = []
+        for key, value in (line.split(" ", 1) for line in kcat_read("delays", "%k %s\n")):
+            row = json.loads(value)
+            self.assertEqual(key, row["origin"])
+            rows.append(",".join(str(cell) for cell in row.values()))
+        self.assertEqual(sorted(rows), sorted(expected))
+        (again,) = self.wait_for("flights-late", 1)
+        self.assertEqual(json.loads(again)["destination"], "LAX")
+        self.wait_for("flights-dead", 1)
+        (dead,) = kcat_read("flights-dead", "%s|%h\n")
+        self.assertTrue(dead.startswith("no flight|topic=flights,partition=1,offset="), dead)
+        self.assertIn("reason=", dead)
+
+        # Kafka's own consumer sees the same.
+        seen = tool("console-consumer", "--topic", "delays", "--from-beginning",
+                    "--isolation-level", "read_committed", "--max-messages", len(expected),
+                    "--timeout-ms", 20000)
+        self.assertEqual(len(seen.stdout.splitlines()), len(expected))
+
+    def test_verifiable_producer_and_consumer_and_the_transaction_tool(self):
+        make_topic("numbers")
+        make_topic("counted")
+        sent = tool("verifiable-producer", "--topic", "numbers", "--max-messages", 5000)
+        acked = [json.loads(line) for line in sent.stdout.splitlines() if line.startswith("{")]
+        self.assertEqual(sum(1 for line in acked if line["name"] == "producer_send_success"), 5000)
+        self.job("audit_job", "--bounded", "--input-topic", "numbers", "--output-topic", "counted",
+                 "-p", "2")
+        values = [tuple(map(int, line.split(","))) for line in self.wait_for("counted", 5000)]
+        self.assertEqual(sorted(number for number, _ in values), list(range(5000)))
+        self.assertEqual(sorted(count for _, count in values), list(range(1, 5001)))
+        got = tool("verifiable-consumer", "--topic", "counted", "--group-id", "interop",
+                   "--max-messages", 5000, "--reset-policy", "earliest", "--verbose")
+        data = [json.loads(line) for line in got.stdout.splitlines() if line.startswith("{")]
+        self.assertEqual(sum(1 for line in data if line["name"] == "record_data"), 5000)
+        listed = tool("transactions", "list").stdout
+        mine = [line for line in listed.splitlines() if "sluice-audit_job-out-" in line]
+        self.assertEqual(len(mine), 2, listed)
+        for line in mine:
+            self.assertIn("CompleteCommit", line)
+
+    def test_an_unknown_topic_and_a_broker_that_is_not_there_are_one_clear_line(self):
+        done = self.job("kafka_pipeline", "--input-topic", "nowhere", check=False)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("topic 'nowhere' does not exist", done.stderr)
+        done = run("jobs/kafka_pipeline", "--brokers", "127.0.0.1:1", check=False)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("127.0.0.1:1", done.stderr)
+        self.assertIn("refused", done.stderr)
+
+    def test_partitions_raised_while_running_are_read(self):
+        make_topic("grows", 1)
+        make_topic("grown", 1)
+        job = self.start_audit("grows", "grown", "--discovery", "500ms")
+        try:
+            run("kcat", "-P", "-b", BROKER, "-t", "grows", "-K:", text="a:1\na:2\n")
+            self.wait_for("grown", 2)
+            tool("topics", "--alter", "--topic", "grows", "--partitions", 3)
+            run("kcat", "-P", "-b", BROKER, "-t", "grows", "-p", "2", "-K:", text="b:3\n")
+            self.assertEqual(sorted(self.wait_for("grown", 3)), ["1,1", "2,2", "3,1"])
+        finally:
+            job.send_signal(signal.SIGINT)
+            job.communicate(timeout=60)
+
+    def test_a_topic_deleted_while_running_fails_the_job_with_its_name(self):
+        make_topic("dies", 1)
+        make_topic("survives", 1)
+        job = self.start_audit("dies", "survives", "--discovery", "500ms", "-D",
+                               "restart-strategy.type=none")
+        try:
+            run("kcat", "-P", "-b", BROKER, "-t", "dies", "-K:", text="a:1\na:2\n")
+            self.wait_for("survives", 2)
+            tool("topics", "--delete", "--topic", "dies")
+            _, errors = job.communicate(timeout=60)
+        finally:
+            job.kill()
+        self.assertEqual(job.returncode, 1, errors)
+        self.assertIn("dies", errors)
+        self.assertEqual(kcat_read("survives"), ["1,1", "2,2"])
+
+
+def main():
+    directory = tempfile.mkdtemp(dir=os.environ.get("TEST_TMPDIR")) + "/broker"
+    started = run("tools/kafka", "start", "--port", PORT, "--dir", directory, check=False)
+    if started.returncode == CANNOT_BE_HAD and "SLUICE_REQUIRE_KAFKA" not in os.environ:
+        print("skipped: no Kafka: " + " ".join(started.stderr.split()))
+        return
+    assert started.returncode == 0, started.stderr
+    try:
+        unittest.main()
+    finally:
+        run("tools/kafka", "stop", "--dir", directory, check=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "connectors/kafka/kafka_marker_read.h"
 #include "connectors/kafka/kafka_producer.h"
 #include "connectors/kafka/kafka_transaction.h"
 
@@ -33,7 +34,7 @@ Status claim_id(const KafkaSinkSettings& settings, const std::string& id,
       if (restored && !settings.allow_repeats) {
         SLUICE_RETURN_IF_ERROR(claim_check((*opened)->marker(), id, *restored));
       }
-      last = (*opened)->claim(incarnation, !restored);
+      last = (*opened)->claim(incarnation, restored);
       if (last.is_ok()) return last;
       if (!(*opened)->is_broken()) return last;
     } else {
@@ -44,21 +45,38 @@ Status claim_id(const KafkaSinkSettings& settings, const std::string& id,
   return last;
 }
 
-// Ids of the sink with numbers beyond the parallelism of this run, this subtask's share.
-Result<std::vector<std::string>> claim_find_left_over(const KafkaSinkSettings& settings,
-                                                      const TaskInfo& task,
-                                                      const std::string& prefix) {
+// The ids of the sink that any run has used, with their numbers.
+struct KnownId {
+  std::string id;
+  int number = 0;
+};
+Result<std::vector<KnownId>> claim_find_ids(const KafkaSinkSettings& settings,
+                                            const std::string& prefix) {
   SLUICE_ASSIGN_OR_RETURN(const auto cluster, KafkaCluster::open(settings.query_properties()));
   SLUICE_ASSIGN_OR_RETURN(const std::vector<std::string> groups, cluster->groups(prefix));
-  std::vector<std::string> mine;
+  std::vector<KnownId> known;
   for (const std::string& group : groups) {
     int number = 0;
     const char* end = group.data() + group.size();
     const auto parsed = std::from_chars(group.data() + prefix.size(), end, number);
-    if (parsed.ec != std::errc() || parsed.ptr != end || number < task.parallelism) continue;
-    if (number % task.parallelism == task.subtask) mine.push_back(group);
+    if (parsed.ec == std::errc() && parsed.ptr == end) known.push_back({group, number});
   }
-  return mine;
+  return known;
+}
+
+// A run that wakes up here, after another has gone on with its work, must not claim a part of the
+// ids: the other one would go on with the rest.
+Status claim_check_all(const KafkaSinkSettings& settings, const std::vector<KnownId>& known,
+                       CheckpointId restored) {
+  SLUICE_ASSIGN_OR_RETURN(const auto client,
+                          KafkaClient::open(RD_KAFKA_PRODUCER, settings.query_properties()));
+  for (const KnownId& one : known) {
+    SLUICE_ASSIGN_OR_RETURN(
+        const KafkaMarker marker,
+        read_kafka_marker(*client, one.id, settings.topic, KafkaMarkerView::kBeforeOpen));
+    SLUICE_RETURN_IF_ERROR(claim_check(marker, one.id, restored));
+  }
+  return Status::ok();
 }
 
 }  // namespace
@@ -66,11 +84,16 @@ Result<std::vector<std::string>> claim_find_left_over(const KafkaSinkSettings& s
 Status claim_transactional_ids(const KafkaSinkSettings& settings, const TaskInfo& task,
                                std::optional<CheckpointId> restored, uint64_t incarnation) {
   const std::string prefix = settings.transactional_ids(task);
+  SLUICE_ASSIGN_OR_RETURN(const auto known, claim_find_ids(settings, prefix));
+  if (restored && !settings.allow_repeats) {
+    SLUICE_RETURN_IF_ERROR(claim_check_all(settings, known, *restored));
+  }
   SLUICE_RETURN_IF_ERROR(
       claim_id(settings, prefix + std::to_string(task.subtask), restored, incarnation));
-  SLUICE_ASSIGN_OR_RETURN(const auto left_over, claim_find_left_over(settings, task, prefix));
-  for (const std::string& id : left_over) {
-    SLUICE_RETURN_IF_ERROR(claim_id(settings, id, restored, incarnation));
+  for (const KnownId& one : known) {
+    const bool left_over = one.number >= task.parallelism;
+    if (!left_over || one.number % task.parallelism != task.subtask) continue;
+    SLUICE_RETURN_IF_ERROR(claim_id(settings, one.id, restored, incarnation));
   }
   return Status::ok();
 }

@@ -21,15 +21,16 @@ CommitOutcome KafkaCommitter::recommit(const Committable& committable, std::stri
 }
 
 std::string KafkaCommitter::objection(Origin origin, const KafkaMarker& marker,
-                                      const KafkaEpoch& epoch) const {
-  if (origin == Origin::kEarlierRun) {
-    if (allow_repeats_ || marker.knows(epoch.incarnation)) return "";
+                                      const KafkaEpoch& epoch, CheckpointId checkpoint) const {
+  if (origin == Origin::kEarlierRun && allow_repeats_) return "";
+  if (origin == Origin::kEarlierRun && !marker.knows(epoch.incarnation)) {
     return "the brokers have forgotten what was committed (offsets.retention.minutes), so these "
            "results may be in the topic already; allow repeats to write them";
   }
-  // A marker that the brokers have forgotten holds no claim of anybody.
-  if (marker.is_empty() || marker.newest_claim() == epoch.incarnation) return "";
-  return "another run of this job has taken over";
+  // A marker that the brokers have forgotten while the run goes on holds no claim of anybody.
+  return marker.is_superseded(epoch.incarnation, checkpoint)
+             ? "another run of this job has taken over"
+             : "";
 }
 
 CommitOutcome KafkaCommitter::commit_from(Origin origin, const Committable& committable,
@@ -53,7 +54,8 @@ CommitOutcome KafkaCommitter::commit_from(Origin origin, const Committable& comm
       transaction = std::move(*opened);
     }
     if (!transaction->marker().covers(epoch->incarnation, committable.checkpoint)) {
-      const std::string reason = objection(origin, transaction->marker(), *epoch);
+      const std::string reason =
+          objection(origin, transaction->marker(), *epoch, committable.checkpoint);
       if (!reason.empty()) {
         error = "kafka sink, checkpoint " + std::to_string(committable.checkpoint.value) + " of " +
                 id + ": " + reason;

@@ -2,8 +2,8 @@
 //
 // One transaction per epoch, under the transactional id of the subtask that wrote it, which need
 // not be the one that commits it (rescaling). An outcome in doubt is settled by opening the id anew
-// and reading its marker. An epoch of this run is committed only while this run's claim of the id
-// is the newest. Blocks; one owner at a time.
+// and reading its marker. An epoch is not committed when a run that started without it has claimed
+// the id since: that one makes its results anew. Blocks; one owner at a time.
 #pragma once
 
 #include <map>
@@ -35,7 +35,8 @@ class KafkaCommitter final : public Committer {
   enum class Origin { kThisRun, kEarlierRun };
   CommitOutcome commit_from(Origin origin, const Committable& committable, std::string& error);
   /// Why an epoch that the marker does not cover must not be written; empty when it may.
-  std::string objection(Origin origin, const KafkaMarker& marker, const KafkaEpoch& epoch) const;
+  std::string objection(Origin origin, const KafkaMarker& marker, const KafkaEpoch& epoch,
+                        CheckpointId checkpoint) const;
 
   KafkaProperties properties_;
   bool allow_repeats_;

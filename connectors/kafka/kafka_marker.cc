@@ -8,7 +8,20 @@ namespace {
 
 constexpr std::string_view kMarkerPrefix = "sluice1";
 constexpr int kHex = 16;
-constexpr char kFresh = 'f';
+constexpr int kDecimal = 10;
+
+template <class Number>
+bool marker_number(std::string_view& rest, Number& number, int base) {
+  const auto parsed = std::from_chars(rest.data(), rest.data() + rest.size(), number, base);
+  rest.remove_prefix(static_cast<size_t>(parsed.ptr - rest.data()));
+  return parsed.ec == std::errc();
+}
+
+bool marker_colon(std::string_view& rest) {
+  if (!rest.starts_with(':')) return false;
+  rest.remove_prefix(1);
+  return true;
+}
 
 }  // namespace
 
@@ -25,14 +38,10 @@ Result<KafkaMarker> KafkaMarker::parse(std::string_view metadata) {
     Entry entry;
     if (rest.front() != ';') return damaged();
     rest.remove_prefix(1);
-    const char* end = rest.data() + rest.size();
-    const auto id = std::from_chars(rest.data(), end, entry.incarnation, kHex);
-    if (id.ec != std::errc() || id.ptr == end || *id.ptr != ':') return damaged();
-    const auto number = std::from_chars(id.ptr + 1, end, entry.checkpoint);
-    if (number.ec != std::errc()) return damaged();
-    rest.remove_prefix(static_cast<size_t>(number.ptr - rest.data()));
-    entry.fresh = rest.starts_with(kFresh);
-    if (entry.fresh) rest.remove_prefix(1);
+    const bool complete = marker_number(rest, entry.incarnation, kHex) && marker_colon(rest) &&
+                          marker_number(rest, entry.committed, kDecimal) && marker_colon(rest) &&
+                          marker_number(rest, entry.restored, kDecimal);
+    if (!complete) return damaged();
     marker.entries_.push_back(entry);
   }
   return marker;
@@ -46,8 +55,7 @@ std::string KafkaMarker::to_text() const {
     text += ';';
     text.append(digits, id.ptr);
     text += ':';
-    text += std::to_string(entry.checkpoint);
-    if (entry.fresh) text += kFresh;
+    text += std::to_string(entry.committed) + ":" + std::to_string(entry.restored);
   }
   return text;
 }
@@ -61,14 +69,14 @@ const KafkaMarker::Entry* KafkaMarker::find(uint64_t incarnation) const {
 
 bool KafkaMarker::covers(uint64_t incarnation, CheckpointId checkpoint) const {
   const Entry* entry = find(incarnation);
-  return entry != nullptr && entry->checkpoint >= checkpoint.value;
+  return entry != nullptr && entry->committed >= checkpoint.value;
 }
 
 int64_t KafkaMarker::newest_commit() const {
-  int64_t newest = kClaimed;
+  int64_t newest = kNone;
   for (size_t i = entries_.size(); i-- > 0;) {
-    newest = std::max(newest, entries_[i].checkpoint);
-    if (entries_[i].fresh) break;
+    newest = std::max(newest, entries_[i].committed);
+    if (entries_[i].restored == kNone) break;
   }
   return newest;
 }
@@ -76,20 +84,23 @@ int64_t KafkaMarker::newest_commit() const {
 void KafkaMarker::add(uint64_t incarnation, CheckpointId checkpoint) {
   for (Entry& entry : entries_) {
     if (entry.incarnation != incarnation) continue;
-    entry.checkpoint = std::max(entry.checkpoint, checkpoint.value);
+    entry.committed = std::max(entry.committed, checkpoint.value);
     return;
   }
   entries_.push_back({incarnation, checkpoint.value});
   if (entries_.size() > kIncarnationsMax) entries_.erase(entries_.begin());
 }
 
-void KafkaMarker::claim(uint64_t incarnation, bool fresh) {
-  add(incarnation, CheckpointId{kClaimed});
-  if (fresh) entries_.back().fresh = true;
+void KafkaMarker::claim(uint64_t incarnation, std::optional<CheckpointId> restored) {
+  add(incarnation, CheckpointId{kNone});
+  if (restored) entries_.back().restored = restored->value;
 }
 
-uint64_t KafkaMarker::newest_claim() const {
-  return entries_.empty() ? 0 : entries_.back().incarnation;
+bool KafkaMarker::is_superseded(uint64_t incarnation, CheckpointId checkpoint) const {
+  const Entry* entry = find(incarnation);
+  const size_t first = entry == nullptr ? 0 : static_cast<size_t>(entry - entries_.data()) + 1;
+  return std::any_of(entries_.begin() + static_cast<std::ptrdiff_t>(first), entries_.end(),
+                     [&](const Entry& later) { return later.restored < checkpoint.value; });
 }
 
 }  // namespace sluice

@@ -8,13 +8,14 @@
 // any epoch, so an incarnation that is not in the marker was forgotten: the oldest are, and all are
 // when the brokers drop the group's offsets.
 //
-//   sluice1 { ";" incarnation in hex ":" checkpoint, -1 = none yet [ "f" ] }     oldest claim first
+//   sluice1 { ";" incarnation in hex ":" committed ":" restored }     oldest claim first
 //
-// "f": a run that started from nothing, so that numbers of checkpoints before it mean nothing to
-// it.
+// `committed` is the newest checkpoint committed, `restored` the one that the run started from; -1
+// is none. Numbers before a run that started from nothing mean nothing to those after it.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,17 +40,18 @@ class KafkaMarker {
   int64_t newest_commit() const;
   /// Says that `checkpoint` of `incarnation` is committed.
   void add(uint64_t incarnation, CheckpointId checkpoint);
-  /// A new writer has taken over; `fresh` when its job did not start from a snapshot.
-  void claim(uint64_t incarnation, bool fresh);
-  /// The writer that claimed last, 0 when none has.
-  uint64_t newest_claim() const;
+  /// A new writer has taken over; its job started from `restored` or from nothing.
+  void claim(uint64_t incarnation, std::optional<CheckpointId> restored);
+  /// Whether a run that claimed after `incarnation` started without that checkpoint: it makes the
+  /// checkpoint's results anew.
+  bool is_superseded(uint64_t incarnation, CheckpointId checkpoint) const;
 
   struct Entry {
     uint64_t incarnation = 0;
-    int64_t checkpoint = kClaimed;
-    bool fresh = false;
+    int64_t committed = kNone;
+    int64_t restored = kNone;
   };
-  static constexpr int64_t kClaimed = -1;
+  static constexpr int64_t kNone = -1;
   const std::vector<Entry>& entries() const { return entries_; }
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "connectors/kafka/kafka_marker_read.h"
 #include "core/fail_point.h"
 
 namespace sluice {
@@ -45,7 +46,8 @@ Result<std::unique_ptr<KafkaTransaction>> KafkaTransaction::open(
     const Status lasting = result->producer_.client().lasting_error();
     return lasting.is_ok() ? status : lasting;
   }
-  SLUICE_RETURN_IF_ERROR(result->read_marker());
+  SLUICE_ASSIGN_OR_RETURN(result->marker_,
+                          read_kafka_marker(result->producer_.client(), transactional_id, topic));
   return result;
 }
 
@@ -70,56 +72,6 @@ Status KafkaTransaction::check(rd_kafka_error_t* raw, const char* what) {
     default:
       return Status::unavailable(text);
   }
-}
-
-Status KafkaTransaction::read_marker() {
-  rd_kafka_t* client = producer_.client().get();
-  const KafkaOwned<rd_kafka_topic_partition_list_t> list(rd_kafka_topic_partition_list_new(1));
-  rd_kafka_topic_partition_list_add(list.get(), producer_.topic().c_str(), 0);
-  Status last;
-  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-    const KafkaOwned<rd_kafka_queue_t> queue(rd_kafka_queue_new(client));
-    const KafkaOwned<rd_kafka_AdminOptions_t> options(
-        rd_kafka_AdminOptions_new(client, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS));
-    // Without this the marker of a transaction that is just ending could be missed.
-    const KafkaOwned<rd_kafka_error_t> option_error(
-        rd_kafka_AdminOptions_set_require_stable_offsets(options.get(), 1));
-    SLUICE_CHECK(option_error == nullptr);
-    rd_kafka_ListConsumerGroupOffsets_t* request =
-        rd_kafka_ListConsumerGroupOffsets_new(transactional_id_.c_str(), list.get());
-    rd_kafka_ListConsumerGroupOffsets(client, &request, 1, options.get(), queue.get());
-    rd_kafka_ListConsumerGroupOffsets_destroy(request);
-    const KafkaOwned<rd_kafka_event_t> event(
-        rd_kafka_queue_poll(queue.get(), timeout_ms(kTimeout)));
-    const auto failed = [&](rd_kafka_resp_err_t code) {
-      return producer_.client().failure(code, "read the marker of " + transactional_id_);
-    };
-    if (!event) return failed(RD_KAFKA_RESP_ERR__TIMED_OUT);
-    if (rd_kafka_event_error(event.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      last = failed(rd_kafka_event_error(event.get()));
-      continue;
-    }
-    size_t count = 0;
-    const auto* groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
-        rd_kafka_event_ListConsumerGroupOffsets_result(event.get()), &count);
-    const rd_kafka_error_t* error = count == 1 ? rd_kafka_group_result_error(groups[0]) : nullptr;
-    if (error != nullptr) {
-      last = failed(rd_kafka_error_code(error));
-      continue;
-    }
-    const auto* partitions = count == 1 ? rd_kafka_group_result_partitions(groups[0]) : nullptr;
-    if (partitions == nullptr || partitions->cnt != 1) return failed(RD_KAFKA_RESP_ERR__FAIL);
-    const auto& place = partitions->elems[0];
-    if (place.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      last = failed(place.err);
-      continue;
-    }
-    SLUICE_ASSIGN_OR_RETURN(
-        marker_, KafkaMarker::parse({static_cast<const char*>(place.metadata),
-                                     place.metadata == nullptr ? 0 : place.metadata_size}));
-    return Status::ok();
-  }
-  return last;
 }
 
 Status KafkaTransaction::write(const KafkaEpoch& epoch) {
@@ -227,13 +179,13 @@ CommitOutcome KafkaTransaction::commit(const KafkaEpoch& epoch, CheckpointId che
   return broken_ ? CommitOutcome::kFailedUnknown : CommitOutcome::kRetry;
 }
 
-Status KafkaTransaction::claim(uint64_t incarnation, bool fresh) {
+Status KafkaTransaction::claim(uint64_t incarnation, std::optional<CheckpointId> restored) {
   KafkaMarker moved = marker_;
-  moved.claim(incarnation, fresh);
+  moved.claim(incarnation, restored);
   SLUICE_RETURN_IF_ERROR(check(rd_kafka_begin_transaction(producer_.client().get()), "begin"));
   // The offset keeps telling the last checkpoint; a claim has none of its own.
   int64_t last = 0;
-  for (const auto& entry : marker_.entries()) last = std::max(last, entry.checkpoint);
+  for (const auto& entry : marker_.entries()) last = std::max(last, entry.committed);
   Status sent = send_marker(moved, last);
   if (!sent.is_ok()) {
     abort();

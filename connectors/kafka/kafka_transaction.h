@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "connectors/kafka/kafka_epoch.h"
@@ -38,11 +39,10 @@ class KafkaTransaction {
   /// the epoch's bytes: messages under way are not copied.
   CommitOutcome commit(const KafkaEpoch& epoch, CheckpointId checkpoint, std::string& error);
   /// Marks a new writer without records. Until then whoever used the id before may come back.
-  Status claim(uint64_t incarnation, bool fresh);
+  Status claim(uint64_t incarnation, std::optional<CheckpointId> restored);
 
  private:
   KafkaTransaction() = default;
-  Status read_marker();
   Status write(const KafkaEpoch& epoch);
   Status send_marker(const KafkaMarker& marker, int64_t checkpoint);
   Status end_commit();

@@ -88,6 +88,12 @@ std::vector<int64_t> numbers(KafkaBroker& broker, const std::string& topic) {
   std::sort(found.begin(), found.end());
   return found;
 }
+// So that a failing check shows what was there.
+std::string to_text(const std::vector<int64_t>& numbers) {
+  std::string text;
+  for (const int64_t number : numbers) text += std::to_string(number) + " ";
+  return text;
+}
 std::vector<int64_t> range(int64_t from, int64_t to) {
   std::vector<int64_t> all;
   for (int64_t i = from; i < to; ++i) all.push_back(i);
@@ -128,7 +134,7 @@ TEST_CASE("kafka sink: at least once, rows are visible when the barrier has pass
   REQUIRE(run.committer == nullptr);
   REQUIRE(run.write(readings(0, 5000)).is_ok());
   CHECK(run.barrier(1).empty());
-  CHECK(numbers(*broker, topic) == range(0, 5000));
+  CHECK(to_text(numbers(*broker, topic)) == to_text(range(0, 5000)));
 }
 
 TEST_CASE("kafka sink: key, headers, time and partition arrive, and equal keys stay together") {
@@ -221,7 +227,7 @@ TEST_CASE("kafka sink: every compression reaches the broker and comes back") {
     const std::string topic = broker->new_topic(std::string("codec-") + codec, 1);
     ReadingRun run(shared(reading_sink(*broker, topic).property("compression.codec", codec)));
     run.complete(readings(0, 3000), 1);
-    CHECK(numbers(*broker, topic) == range(0, 3000));
+    CHECK(to_text(numbers(*broker, topic)) == to_text(range(0, 3000)));
   }
 }
 
@@ -238,13 +244,13 @@ TEST_CASE("semantics rule 32: an epoch is visible when committed, once, however 
   CHECK(numbers(*broker, topic).empty());
   REQUIRE(first.size() == 1);
   CHECK(run.commit(first[0]) == CommitOutcome::kCommitted);
-  CHECK(numbers(*broker, topic) == range(0, 100));
+  CHECK(to_text(numbers(*broker, topic)) == to_text(range(0, 100)));
   CHECK(run.commit(first[0]) == CommitOutcome::kAlreadyCommitted);
   const auto second = run.barrier(2);
   CHECK(run.commit(second[0]) == CommitOutcome::kCommitted);
   CHECK(run.commit(first[0]) == CommitOutcome::kAlreadyCommitted);
   CHECK(run.barrier(3).empty());
-  CHECK(numbers(*broker, topic) == range(0, 200));
+  CHECK(to_text(numbers(*broker, topic)) == to_text(range(0, 200)));
 }
 
 TEST_CASE("reliability F22: a commit whose reply was lost is recognised by the next run") {
@@ -262,7 +268,7 @@ TEST_CASE("reliability F22: a commit whose reply was lost is recognised by the n
   ReadingRun next(sink, 0, 1, CheckpointId{1}, held);
   CHECK(next.recovered == std::vector{CommitOutcome::kAlreadyCommitted});
   next.complete(readings(100, 150), 2);
-  CHECK(numbers(*broker, topic) == range(0, 150));
+  CHECK(to_text(numbers(*broker, topic)) == to_text(range(0, 150)));
 }
 
 TEST_CASE("kafka sink: a crash between checkpoint and commit loses nothing") {
@@ -281,7 +287,7 @@ TEST_CASE("kafka sink: a crash between checkpoint and commit loses nothing") {
   ReadingRun next(sink, 0, 1, CheckpointId{2}, held);
   CHECK(next.recovered == std::vector{CommitOutcome::kCommitted});
   next.complete(readings(100, 150), 3);
-  CHECK(numbers(*broker, topic) == range(0, 150));
+  CHECK(to_text(numbers(*broker, topic)) == to_text(range(0, 150)));
 }
 
 TEST_CASE("reliability R3, R5: several epochs of one subtask survive a restore, each by itself") {
@@ -307,7 +313,7 @@ TEST_CASE("reliability R3, R5: several epochs of one subtask survive a restore, 
   ReadingRun next(sink, 0, 1, CheckpointId{3}, held);
   CHECK(next.recovered == std::vector{CommitOutcome::kAlreadyCommitted, CommitOutcome::kCommitted,
                                       CommitOutcome::kCommitted});
-  CHECK(numbers(*broker, topic) == range(0, 30));
+  CHECK(to_text(numbers(*broker, topic)) == to_text(range(0, 30)));
 }
 
 TEST_CASE("kafka sink: what a crash left open is ended by the next run and never seen") {
@@ -318,7 +324,7 @@ TEST_CASE("kafka sink: what a crash left open is ended by the next run and never
   const auto begin = system_clock().steady_ns();
   ReadingRun run(shared(reading_sink(*broker, topic)));
   run.complete(readings(0, 10), 1);
-  CHECK(numbers(*broker, topic) == range(0, 10));
+  CHECK(to_text(numbers(*broker, topic)) == to_text(range(0, 10)));
   // Not blocked until the time-out of the transaction.
   CHECK(system_clock().steady_ns() - begin < int64_t{45} * 1'000'000'000);
 }
@@ -351,7 +357,7 @@ TEST_CASE("kafka sink: a producer that was fenced writes its epoch anew") {
     run.complete(readings(20, 30), 3);
   }
   run.complete(readings(30, 40), 4);
-  CHECK(numbers(*broker, topic) == range(0, 40));
+  CHECK(to_text(numbers(*broker, topic)) == to_text(range(0, 40)));
 }
 
 TEST_CASE(
@@ -373,8 +379,53 @@ TEST_CASE(
     next.complete(readings(10, 30), 3);
     CHECK(frozen.commit(late[0]) == CommitOutcome::kFailedKnown);
     next.complete(readings(30, 40), 4);
-    CHECK(numbers(*broker, topic) == range(10 - start, 40));
+    CHECK(to_text(numbers(*broker, topic)) == to_text(range(10 - start, 40)));
   }
+}
+
+TEST_CASE("kafka sink: a run that wakes up before it has claimed anything takes nothing away") {
+  SLUICE_NEEDS_KAFKA(broker);
+  const std::string topic = broker->new_topic("late-claim", 1);
+  const auto sink = shared(reading_sink(*broker, topic));
+  {
+    ReadingRun run(sink);
+    run.complete(readings(0, 10), 1);
+  }
+  ReadingRun first(sink, 0, 2, CheckpointId{1});
+  ReadingRun second(sink, 1, 2, CheckpointId{1});
+  // One of two subtasks has committed when a run that was frozen on its way up goes on.
+  second.complete(readings(10, 20), 2);
+  ReadingRun late(sink, 0, 2, CheckpointId{1});
+  CHECK(late.opened.code() == StatusCode::kFailedPrecondition);
+  first.complete(readings(20, 30), 2);
+  CHECK(to_text(numbers(*broker, topic)) == to_text(range(0, 30)));
+}
+
+TEST_CASE("kafka sink: of two runs from one checkpoint the later one wins") {
+  SLUICE_NEEDS_KAFKA(broker);
+  const std::string topic = broker->new_topic("two-runs", 1);
+  const auto sink = shared(reading_sink(*broker, topic));
+  std::vector<Committable> held;
+  {
+    ReadingRun run(sink);
+    run.complete(readings(0, 10), 1);
+  }
+  {
+    ReadingRun earlier(sink, 0, 1, CheckpointId{1});
+    REQUIRE(earlier.write(readings(10, 20)).is_ok());
+    held = earlier.barrier(2);
+  }
+  ReadingRun later(sink, 0, 1, CheckpointId{1});
+  REQUIRE(later.opened.is_ok());
+  {
+    // The earlier one starts again from its own checkpoint, whose results the later makes anew.
+    const auto committer = sink->create_committer();
+    std::string error;
+    CHECK(committer->recommit(held[0], error) == CommitOutcome::kFailedKnown);
+    CHECK(error.find("taken over") != std::string::npos);
+  }
+  later.complete(readings(10, 20), 2);
+  CHECK(to_text(numbers(*broker, topic)) == to_text(range(0, 20)));
 }
 
 TEST_CASE("kafka sink: a restart with fewer subtasks commits the epochs of all and shuts all out") {
@@ -402,7 +453,7 @@ TEST_CASE("kafka sink: a restart with fewer subtasks commits the epochs of all a
   REQUIRE(most.opened.is_ok());
   more.complete(readings(40, 50), 3);
   most.complete(readings(50, 60), 3);
-  CHECK(numbers(*broker, topic) == range(0, 60));
+  CHECK(to_text(numbers(*broker, topic)) == to_text(range(0, 60)));
 }
 
 TEST_CASE("kafka sink: subtasks of one run may commit for each other while they start") {
@@ -421,7 +472,7 @@ TEST_CASE("kafka sink: subtasks of one run may commit for each other while they 
   CHECK(first.recovered == std::vector{CommitOutcome::kCommitted});
   second.complete(readings(10, 20), 2);
   first.complete(readings(20, 30), 2);
-  CHECK(numbers(*broker, topic) == range(0, 30));
+  CHECK(to_text(numbers(*broker, topic)) == to_text(range(0, 30)));
 }
 
 TEST_CASE("kafka sink: a start from an older snapshot is refused until repeats are allowed") {
@@ -497,7 +548,7 @@ TEST_CASE("kafka sink: when the brokers have forgotten what was committed nothin
     CHECK(refused.recovered == std::vector{CommitOutcome::kFailedKnown});
     CHECK(refused.error.find("offsets.retention.minutes") != std::string::npos);
   }
-  CHECK(numbers(*broker, topic) == range(0, 10));
+  CHECK(to_text(numbers(*broker, topic)) == to_text(range(0, 10)));
 }
 
 TEST_CASE("kafka sink: a running job survives that its marker is dropped") {
@@ -514,7 +565,7 @@ TEST_CASE("kafka sink: a running job survives that its marker is dropped") {
   // The client that commits may have to be made anew.
   run.committer = shared(reading_sink(*broker, topic))->create_committer();
   run.complete(readings(20, 30), 3);
-  CHECK(numbers(*broker, topic) == range(0, 30));
+  CHECK(to_text(numbers(*broker, topic)) == to_text(range(0, 30)));
 }
 
 TEST_CASE("kafka sink: commits go on over restarts of the broker") {
@@ -535,7 +586,7 @@ TEST_CASE("kafka sink: commits go on over restarts of the broker") {
       CHECK(outcome != CommitOutcome::kFailedKnown);
     }
   }
-  CHECK(numbers(*broker, topic) == range(0, 300));
+  CHECK(to_text(numbers(*broker, topic)) == to_text(range(0, 300)));
 }
 
 // ---- bad input ----------------------------------------------------------------------------------
@@ -581,23 +632,25 @@ TEST_CASE("kafka sink: more rows between two checkpoints than allowed is a clear
 
 TEST_CASE("kafka marker: it is read as it was written, and forgets the oldest") {
   KafkaMarker marker;
-  marker.claim(0xabc, /*fresh=*/true);
+  marker.claim(0xabc, {});
   marker.add(0xabc, CheckpointId{7});
-  marker.claim(0xdef, /*fresh=*/false);
-  CHECK(marker.to_text() == "sluice1;abc:7f;def:-1");
+  marker.claim(0xdef, CheckpointId{7});
+  CHECK(marker.to_text() == "sluice1;abc:7:-1;def:-1:7");
   auto read = KafkaMarker::parse(marker.to_text());
   REQUIRE(read.is_ok());
   CHECK(read->covers(0xabc, CheckpointId{7}));
   CHECK(!read->covers(0xabc, CheckpointId{8}));
   CHECK(!read->covers(0xdef, CheckpointId{0}));
   CHECK(read->knows(0xdef));
-  CHECK(read->newest_claim() == 0xdef);
+  CHECK(!read->is_superseded(0xabc, CheckpointId{7}));
+  CHECK(read->is_superseded(0xabc, CheckpointId{8}));
+  CHECK(!read->is_superseded(0xdef, CheckpointId{8}));
   CHECK(read->newest_commit() == 7);
-  for (uint64_t i = 1; i <= KafkaMarker::kIncarnationsMax; ++i) read->claim(i, false);
+  for (uint64_t i = 1; i <= KafkaMarker::kIncarnationsMax; ++i) read->claim(i, CheckpointId{7});
   CHECK(!read->knows(0xabc));
   CHECK(read->to_text().size() < 4096);
-  for (const char* damaged :
-       {"x", "sluice2;1:1", "sluice1;", "sluice1;1", "sluice1;1:", "sluice1;g:1", "sluice1;1:1x"}) {
+  for (const char* damaged : {"x", "sluice2;1:1:1", "sluice1;", "sluice1;1",
+                              "sluice1;1:", "sluice1;1:1", "sluice1;g:1:1", "sluice1;1:1:1x"}) {
     CAPTURE(damaged);
     CHECK(KafkaMarker::parse(damaged).status().code() == StatusCode::kCorruption);
   }

@@ -33,12 +33,12 @@ bool is_free(int port) {
   return bound;
 }
 
-// Two neighbours: one for clients, one for the controller. Below the ports that the system gives
-// to outgoing connections.
-int free_port_pair() {
+// Neighbours: for clients, for the controller, for clients with a login, for clients with TLS.
+// Below the ports that the system gives to outgoing connections.
+int free_ports() {
   for (int tried = 0; tried < 1000; ++tried) {
-    const int port = 20000 + ((static_cast<int>(::getpid()) + tried) % 5000) * 2;
-    if (is_free(port) && is_free(port + 1)) return port;
+    const int port = 20000 + ((static_cast<int>(::getpid()) + tried) % 2500) * 4;
+    if (is_free(port) && is_free(port + 1) && is_free(port + 2) && is_free(port + 3)) return port;
   }
   return 0;
 }
@@ -74,13 +74,43 @@ const std::string& KafkaBroker::why_not() { return broker_why_not(); }
 
 bool KafkaBroker::may_skip() { return !had_ && std::getenv("SLUICE_REQUIRE_KAFKA") == nullptr; }
 
+std::string KafkaBroker::listeners() const {
+  const std::string pem = directory_ / "broker.pem";
+  if (!std::ifstream(pem)) {
+    run_command("cd " + directory_.path() +
+                " && openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out certificate.pem"
+                " -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 2>/dev/null"
+                " && cat key.pem certificate.pem > broker.pem");
+  }
+  const auto at = [&](const char* name, int offset) {
+    return std::string(name) + "://127.0.0.1:" + std::to_string(port_ + offset);
+  };
+  const std::string open = at("PLAINTEXT", 0);
+  const std::string guarded = at("SASL_PLAINTEXT", 2) + "," + at("SSL", 3);
+  std::string options;
+  const auto property = [&](const std::string& text) { options += " --property '" + text + "'"; };
+  property("listeners=" + open + "," + at("CONTROLLER", 1) + "," + guarded);
+  property("advertised.listeners=" + open + "," + guarded);
+  property(
+      "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,"
+      "SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL");
+  property("sasl.enabled.mechanisms=PLAIN");
+  property(
+      "listener.name.sasl_plaintext.plain.sasl.jaas.config="
+      "org.apache.kafka.common.security.plain.PlainLoginModule required "
+      "user_alice=\"alice-secret\";");
+  property("ssl.keystore.type=PEM");
+  property("ssl.keystore.location=" + pem);
+  return options;
+}
+
 bool KafkaBroker::try_start(std::string& why) {
   // A broker that was stopped keeps its address.
-  if (port_ == 0) port_ = free_port_pair();
+  if (port_ == 0) port_ = free_ports();
   int status = 0;
   const std::string output =
       run_command(std::string(kScript) + " start --port " + std::to_string(port_) + " --dir " +
-                      (directory_ / "broker") + " 2>&1",
+                      (directory_ / "broker") + listeners() + " 2>&1",
                   &status);
   if (status != 0) {
     why =

@@ -22,6 +22,11 @@ class KafkaBroker {
   ~KafkaBroker();
 
   const std::string& bootstrap() const { return bootstrap_; }
+  /// Listeners that want a login (SASL PLAIN, alice / alice-secret) and TLS; certificate() signs
+  /// the latter.
+  std::string sasl_bootstrap() const { return "127.0.0.1:" + std::to_string(port_ + 2); }
+  std::string tls_bootstrap() const { return "127.0.0.1:" + std::to_string(port_ + 3); }
+  std::string certificate() const { return directory_ / "certificate.pem"; }
   /// Stops the broker (gracefully, or with SIGKILL) and starts it on the same data and port.
   void restart(bool kill = false);
   void start();
@@ -44,6 +49,8 @@ class KafkaBroker {
  private:
   KafkaBroker() = default;
   bool try_start(std::string& why);
+  /// Options of tools/kafka for the listeners.
+  std::string listeners() const;
   int pid() const;
 
   static bool had_;

@@ -26,6 +26,7 @@
 #include "connectors/kafka/kafka_producer.h"
 #include "connectors/kafka/kafka_sink.h"
 #include "connectors/kafka/kafka_source.h"
+#include "core/file_system.h"
 
 namespace sluice {
 namespace {
@@ -223,7 +224,7 @@ void speed(Bench& bench, int64_t messages, int runs) {
     rates["plain_consumer"].push_back(bench.plain_consumer(filled, messages));
     rates["source_job"].push_back(bench.source_job(filled, messages));
     bench.drop(filled);
-    for (const std::string& kind : {"exactly_once_job", "at_least_once_job", "streamed"}) {
+    for (const std::string kind : {"exactly_once_job", "at_least_once_job", "streamed"}) {
       const std::string topic = bench.new_topic();
       rates[kind].push_back(kind == "streamed"
                                 ? bench.transactional_producer(topic, messages)

@@ -133,19 +133,21 @@ std::vector<uint32_t> initial_credits(const JobPlan& plan, TaskId id) {
   return credits;
 }
 
-size_t state_memory_per_task(const JobPlan& plan) {
+StateMemory state_memory_per_task(const JobPlan& plan) {
   constexpr int64_t kRocksDbDefaultBytes = 256LL << 20;
+  const bool is_rocksdb = plan.options.get(options::kStateBackend) == "rocksdb";
   int64_t budget = plan.options.get(options::kStateMemory);
-  if (budget == 0 && plan.options.get(options::kStateBackend) == "rocksdb") {
-    budget = kRocksDbDefaultBytes;
-  }
+  if (budget == 0 && is_rocksdb) budget = kRocksDbDefaultBytes;
   int64_t keyed_tasks = 0;
   for (const LogicalNode* node : plan.nodes()) {
     if (!node->keyed) continue;
     const auto& place = plan.graph.chained().places.at(node->id);
     keyed_tasks += plan.graph.chained().vertex(place.vertex).parallelism;
   }
-  return static_cast<size_t>(budget / std::max<int64_t>(1, keyed_tasks));
+  const auto share = static_cast<size_t>(budget / std::max<int64_t>(1, keyed_tasks));
+  if (!is_rocksdb) return {.rows = share, .store = 0};
+  // A decoded row in memory is worth more than its block: most of the budget is for rows.
+  return {.rows = share / 4 * 3, .store = share / 4};
 }
 
 }  // namespace sluice

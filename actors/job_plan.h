@@ -41,7 +41,11 @@ TaskSpec make_task_spec(const JobPlan& plan, TaskId id, AttemptId attempt);
 /// Credits with which the task may start to send, by output channel: what its receivers grant.
 std::vector<uint32_t> initial_credits(const JobPlan& plan, TaskId id);
 
-/// Bytes of keyed state one keyed task may hold in memory; 0 = no limit.
-size_t state_memory_per_task(const JobPlan& plan);
+/// One keyed task's share of state.backend.memory.
+struct StateMemory {
+  size_t rows = 0;   // For keyed state in memory; 0 = no limit.
+  size_t store = 0;  // For blocks and recent writes of RocksDB.
+};
+StateMemory state_memory_per_task(const JobPlan& plan);
 
 }  // namespace sluice

@@ -17,13 +17,6 @@ bool may_block(const JobPlan& plan, const TaskSpec& spec) {
   return false;
 }
 
-std::string state_directory_of(const JobPlan& plan, TaskId id) {
-  const std::string root = plan.options.get(options::kStateDirectory);
-  if (root.empty()) return "";
-  return root + "/" + plan.job_name + "/" + std::to_string(id.vertex.value) + "-" +
-         std::to_string(id.subtask);
-}
-
 }  // namespace
 
 TaskManagerActor::TaskManagerActor(ActorConfig& config, Settings settings)
@@ -56,6 +49,18 @@ TasksDeployed TaskManagerActor::deploy(const DeployTasks& command) {
   return deployed;
 }
 
+std::shared_ptr<TaskLocalState> TaskManagerActor::local_state_of(
+    const std::shared_ptr<const JobPlan>& plan) {
+  std::erase_if(local_states_, [](const auto& entry) { return entry.second.expired(); });
+  std::weak_ptr<TaskLocalState>& known = local_states_[plan];
+  std::shared_ptr<TaskLocalState> state = known.lock();
+  if (!state) {
+    state = std::make_shared<TaskLocalState>(*plan);
+    known = state;
+  }
+  return state;
+}
+
 ActorHandle TaskManagerActor::deploy_task(const DeployTasks& command, TaskId id) {
   const JobPlan& plan = *command.plan;
   auto settings = std::make_shared<TaskActorSettings>();
@@ -69,11 +74,14 @@ ActorHandle TaskManagerActor::deploy_task(const DeployTasks& command, TaskId id)
   services.clock = settings_.clock;
   services.io = settings_.io;
   services.metrics = command.metrics->groups_of(id);
-  services.state_backend = plan.options.get(options::kStateBackend) == "rocksdb"
-                               ? StateBackendKind::kRocksDb
-                               : StateBackendKind::kHashMap;
-  services.state_memory_bytes = state_memory_per_task(plan);
-  services.state_directory = state_directory_of(plan, id);
+  services.state_memory_bytes = state_memory_per_task(plan).rows;
+  if (plan.options.get(options::kStateBackend) == "rocksdb") {
+    services.state_backend = StateBackendKind::kRocksDb;
+    services.open_cold_store = [local = local_state_of(command.plan), id,
+                                attempt = settings->spec.info.attempt](size_t stage) {
+      return local->open_store(id, attempt, stage);
+    };
+  }
   services.fail_on_bad_record = plan.options.get(options::kOnBadRecord) == "fail";
   services.checkpointing = plan.checkpointing();
   services.final_results_only = plan.options.get(options::kRuntimeMode) == "batch";

@@ -4,10 +4,12 @@
 // to offer: clock, I/O threads, directories, and whether tasks may have threads of their own.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 
 #include "actors/messages.h"
+#include "actors/task_local_state.h"
 
 namespace sluice {
 
@@ -30,8 +32,12 @@ class TaskManagerActor final : public ActorBase {
  private:
   TasksDeployed deploy(const DeployTasks& command);
   ActorHandle deploy_task(const DeployTasks& command, TaskId id);
+  std::shared_ptr<TaskLocalState> local_state_of(const std::shared_ptr<const JobPlan>& plan);
 
   Settings settings_;
+  // Shared by the tasks of a job; gone with the last of them.
+  std::map<std::weak_ptr<const JobPlan>, std::weak_ptr<TaskLocalState>, std::owner_less<>>
+      local_states_;
 };
 
 }  // namespace sluice

@@ -76,6 +76,9 @@ class IoRunner {
   virtual void run(std::function<void()> work) = 0;
 };
 
+/// Where rows go that do not fit the memory; implemented by state/rocksdb (state/api/cold_store.h).
+class ColdStore;
+
 /// Where keyed state lives. Named in options as `state.backend`.
 enum class StateBackendKind { kHashMap, kRocksDb };
 
@@ -94,8 +97,8 @@ struct OperatorContext {
   StateBackendKind state_backend = StateBackendKind::kHashMap;
   /// Bytes of keyed state this operator instance may hold in memory; 0 = no limit.
   size_t state_memory_bytes = 0;
-  /// A directory of this attempt's own for local state; made on first use.
-  std::string state_directory;
+  /// With kRocksDb: makes this instance's store, of this attempt alone, empty. Once.
+  std::function<Result<std::shared_ptr<ColdStore>>()> open_cold_store;
   /// `on-bad-record`: a record that cannot be read fails the job instead of becoming a dead letter.
   bool fail_on_bad_record = false;
   /// Keeps such a record when the job has no dead-letter output; thread-safe, may be null in tests.

@@ -100,10 +100,14 @@ constexpr OptionSpec kTable[] = {
     {"state.backend", kChoice, "hashmap", 0, 0, "hashmap|rocksdb", true,
      "Where keyed state lives: in memory, or in a cache in memory in front of RocksDB."},
     {"state.backend.directory", kText, "", 0, 0, "", true,
-     "Directory for local state of the RocksDB backend. Empty: the system's temporary directory."},
+     "Directory for local state of the RocksDB backend; every run makes its own below and removes "
+     "it. "
+     "Empty: one of the user's in the system's temporary directory."},
     {"state.backend.memory", kBytes, "0", 0, kNoMax, "", true,
      "Keyed state a job may hold in memory, shared evenly by its tasks. 0: no limit for hashmap, "
-     "256mb for rocksdb."},
+     "256mb for rocksdb. hashmap fails when it is passed; rocksdb moves rows to disk (a quarter is "
+     "for "
+     "RocksDB itself), but open windows over panes have to fit."},
     {"task.cancellation.timeout", kDuration, "30s", 1, kYearMs, "", true,
      "How long a task that was told to end may stay in user code before the job is given up "
      "without it."},

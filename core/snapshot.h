@@ -8,9 +8,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "core/ids.h"
@@ -50,6 +52,27 @@ class SnapshotReader {
   /// Schema text stored with the state; empty when there is no such state.
   virtual std::string schema_of(std::string_view name) const = 0;
   virtual Status visit_keyed_state(std::string_view name, const EntryVisitor& visitor) = 0;
+  /// The entries of several states merged by (key group, key): what belongs to one row comes
+  /// together. `state` is the place in `names`. The default holds all entries to sort them; readers
+  /// of large state merge.
+  using MergedVisitor = std::function<Status(size_t state, int key_group, std::string_view key,
+                                             std::string_view value)>;
+  virtual Status visit_keyed_states(const std::vector<std::string>& names,
+                                    const MergedVisitor& visitor) {
+    std::map<std::tuple<int, std::string, size_t>, std::string> merged;
+    for (size_t state = 0; state < names.size(); ++state) {
+      SLUICE_RETURN_IF_ERROR(visit_keyed_state(
+          names[state], [&](int group, std::string_view key, std::string_view value) {
+            merged[{group, std::string(key), state}] = std::string(value);
+            return Status::ok();
+          }));
+    }
+    for (const auto& [place, value] : merged) {
+      const auto& [group, key, state] = place;
+      SLUICE_RETURN_IF_ERROR(visitor(state, group, key, value));
+    }
+    return Status::ok();
+  }
   /// Items for this subtask after redistribution.
   virtual std::vector<std::string> items(std::string_view name) const = 0;
 };

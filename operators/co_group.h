@@ -29,14 +29,13 @@ class WindowSides {
   std::span<const L> left() const { return left_.values(); }
   std::span<const R> right() const { return right_.values(); }
 
-  /// Returns the bytes it takes.
   template <int kInput, class Record>
-  int64_t add(const Record& record) {
+  void add(const Record& record) {
     NoAggregate none;
     if constexpr (kInput == 0) {
-      return left_.add(none, record, kNoTimestamp);
+      left_.add(none, record, kNoTimestamp);
     } else {
-      return right_.add(none, record, kNoTimestamp);
+      right_.add(none, record, kNoTimestamp);
     }
   }
   template <class Agg>
@@ -48,7 +47,7 @@ class WindowSides {
     left_.clear();
     right_.clear();
   }
-  int64_t bytes() const { return left_.bytes() + right_.bytes(); }
+  int64_t heap_bytes() const { return left_.heap_bytes() + right_.heap_bytes(); }
 
   void encode(ByteWriter& writer) const {
     left_.encode(writer);

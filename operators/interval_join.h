@@ -249,6 +249,7 @@ void SLUICE_INTERVAL_JOIN::add(Buffer<T>& own, const T& record, EventTime time, 
     is_done = emit_partners<1>(right_, left_);
   }
   if (is_done) pending_.reset();
+  this->rows().keep_rows(!is_done);
 }
 
 SLUICE_INTERVAL_TEMPLATE
@@ -258,6 +259,7 @@ bool SLUICE_INTERVAL_JOIN::resume_pending() {
   const bool is_done =
       pending_->side == 0 ? emit_partners<0>(left_, right_) : emit_partners<1>(right_, left_);
   this->rows().clear_current_key();
+  this->rows().keep_rows(!is_done);
   if (is_done) pending_.reset();
   return is_done;
 }

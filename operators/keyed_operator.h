@@ -45,11 +45,17 @@ class KeyedOperator : public OperatorWithOutput<Out> {
 
   Status open(OperatorContext& context) final {
     context_ = &context;
-    rows_.emplace(RowTable::Options{.key_groups = context.task.key_groups(),
-                                    .max_parallelism = context.task.max_parallelism,
-                                    .clock = context.clock,
-                                    .memory_bytes_max = context.state_memory_bytes,
-                                    .owner = context.task.display_name()});
+    RowTable::Options options{.key_groups = context.task.key_groups(),
+                              .max_parallelism = context.task.max_parallelism,
+                              .clock = context.clock,
+                              .memory_bytes_max = context.state_memory_bytes,
+                              .tracks_changes = context.checkpointing,
+                              .owner = context.task.display_name()};
+    if (context.state_backend == StateBackendKind::kRocksDb) {
+      SLUICE_CHECK_MSG(context.open_cold_store, "no cold store for the RocksDB backend");
+      SLUICE_ASSIGN_OR_RETURN(options.cold_store, context.open_cold_store());
+    }
+    rows_.emplace(std::move(options));
     if (Derived::kUsesTimers) SLUICE_RETURN_IF_ERROR(timers_.open(*rows_));
     SLUICE_RETURN_IF_ERROR(status_of([&] { return derived().open_keyed(context); }));
     rows_->seal();
@@ -75,7 +81,7 @@ class KeyedOperator : public OperatorWithOutput<Out> {
         },
         [this] { return this->outputs_full(); });
     if (!done) return Progress::kOutputFull;
-    throw_if_error(rows_->check_memory());
+    throw_if_error(rows_->settle());
     return Progress::kDone;
   }
 
@@ -116,8 +122,10 @@ class KeyedOperator : public OperatorWithOutput<Out> {
     if (!in.batch) return drive_marks(in, cursor);
     const auto& batch = batch_cast<In>(*in.batch);
     const Places at = places_of(input, batch, cursor, selector);
-    const bool prefetches = rows_->wants_prefetch();
+    const bool prefetches = !rows_->has_cold_store() && rows_->wants_prefetch();
     const uint32_t rows = batch.rows();
+    const auto load_rest = [&] { load_rows_of(input, batch, cursor.row, at, selector); };
+    if (rows_->has_cold_store()) load_rest();
     if (prefetches) prefetch_ahead(at, cursor.row, rows);
     for (;;) {
       const uint32_t end = next_mark_row(in, cursor, rows);
@@ -138,8 +146,10 @@ class KeyedOperator : public OperatorWithOutput<Out> {
       if (cursor.mark == in.marks.size()) break;
       if (!pass_mark(in.marks[cursor.mark].watermark)) return Progress::kOutputFull;
       ++cursor.mark;
+      // Timers may have needed the room.
+      if (rows_->evictions() != scratch_[input].evictions) load_rest();
     }
-    throw_if_error(rows_->check_memory());
+    throw_if_error(rows_->settle());
     return Progress::kDone;
   }
 
@@ -161,7 +171,7 @@ class KeyedOperator : public OperatorWithOutput<Out> {
       if (!pass_mark(in.marks[cursor.mark].watermark)) return Progress::kOutputFull;
       ++cursor.mark;
     }
-    throw_if_error(rows_->check_memory());
+    throw_if_error(rows_->settle());
     return Progress::kDone;
   }
 
@@ -216,6 +226,7 @@ class KeyedOperator : public OperatorWithOutput<Out> {
     std::vector<uint64_t> hashes;
     std::vector<uint32_t> groups;
     std::vector<uint32_t> hints;
+    uint64_t evictions = 0;  // When rows of the batch were loaded last.
   };
 
   /// Computed when the batch begins and kept while it is resumed.
@@ -242,6 +253,19 @@ class KeyedOperator : public OperatorWithOutput<Out> {
       }
     }
     return {hashes, scratch.groups.data(), scratch.hints.data()};
+  }
+  /// With a cold store: the rows of the records from `row` on, as far as they exist.
+  template <class In, class Selector>
+  void load_rows_of(int input, const TypedBatch<In>& batch, uint32_t row, const Places& at,
+                    Selector& selector) {
+    Scratch& scratch = scratch_[input];
+    if (row > 0 && rows_->evictions() == scratch.evictions) return;
+    // Texts that a key selector makes must live as long as the keys.
+    throw_if_error(rows_->load(
+        row, batch.rows(),
+        [&](uint32_t i) -> decltype(auto) { return std::invoke(selector, batch[i]); }, at.hashes,
+        at.groups, at.hints));
+    scratch.evictions = rows_->evictions();
   }
   void prefetch_ahead(const Places& at, uint32_t from, uint32_t rows) {
     for (uint32_t row = from; row < std::min(rows, from + kIndexAhead); ++row) {

@@ -63,9 +63,9 @@ Status OperatorChain::open(const TaskServices& services, size_t batch_bytes) {
     context.restored_checkpoint = services.restored_checkpoint;
     context.state_backend = services.state_backend;
     context.state_memory_bytes = services.state_memory_bytes;
-    context.state_directory = services.state_directory.empty()
-                                  ? std::string()
-                                  : services.state_directory + "/" + std::to_string(i);
+    if (services.open_cold_store) {
+      context.open_cold_store = [open = services.open_cold_store, i] { return open(i); };
+    }
     context.fail_on_bad_record = services.fail_on_bad_record;
     context.checkpointing = services.checkpointing;
     context.final_results_only = services.final_results_only;

@@ -15,12 +15,12 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/stable_hash.h"
+#include "operators/operator_failure.h"
 #include "operators/pane_aggregate.h"
 #include "operators/pane_grid.h"
 #include "operators/pane_merge.h"
@@ -214,8 +214,10 @@ Progress SLUICE_PANE_OPERATOR::process(int /*input*/, StreamBatch& in, Cursor& c
   late_arenas_of_ = nullptr;
   if (scratch_->used_bytes() > Batch::kTextBytesMax) scratch_->clear();
   if (memory_bytes_max_ != 0 && (++calls_ & 63) == 0 && state_bytes() > memory_bytes_max_) {
-    throw std::runtime_error("windows hold more than the " + std::to_string(memory_bytes_max_) +
-                             " bytes of state memory this operator may use");
+    throw OperatorFailure(Status::resource_exhausted(
+        "open windows hold more than the " + std::to_string(memory_bytes_max_) +
+            " bytes that this operator may hold; raise state.backend.memory",
+        Retry::kNever));
   }
   while (true) {
     const bool at_mark = cursor.mark < in.marks.size();

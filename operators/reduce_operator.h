@@ -131,7 +131,7 @@ class KeyedReduceOperator final : public KeyedOperator<KeyedReduceOperator<K, T,
   F reduce_;
   KeyFn key_;
   ValueSlot<T> value_;
-  RowAddress next_final_;
+  RowCursor next_final_;
   bool final_only_ = false;
 };
 
@@ -185,7 +185,7 @@ class KeyedAggregateOperator final
   Aggregate aggregate_;
   KeyFn key_;
   ValueSlot<Accumulator> value_;
-  RowAddress next_final_;
+  RowCursor next_final_;
   bool final_only_ = false;
 };
 

@@ -95,7 +95,8 @@ struct TaskServices {
   std::vector<MetricGroup*> metrics;
   StateBackendKind state_backend = StateBackendKind::kHashMap;
   size_t state_memory_bytes = 0;
-  std::string state_directory;
+  /// With kRocksDb: makes the store of stage `stage`.
+  std::function<Result<std::shared_ptr<ColdStore>>(size_t stage)> open_cold_store;
   /// Restored state of stage i, or null. Empty vector = fresh start.
   std::vector<SnapshotReader*> restored;
   std::optional<CheckpointId> restored_checkpoint;

@@ -10,11 +10,16 @@
 // i.e. from t + 1 on; after a restore overdue ones fire at once; at the end of input they do not
 // fire (rule 19).
 //
-// Invariant: for every row with timers of a domain there is a hint with the time in the cell's
-// hint, which is not later than its first timer.
+// Invariant: for every row in memory with timers of a domain there is a hint with the time in the
+// cell's hint, which is not later than its first timer. For every evicted row the cold store has an
+// entry with its first timer of each domain; entries may be out of date. They are read a few at a
+// time when they come due before anything in memory, and their rows with them.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 #include "core/operator.h"
 #include "core/time.h"
@@ -24,11 +29,12 @@
 
 namespace sluice {
 
-class TimerService {
+class TimerService final : private RowObserver {
  public:
   /// Registers the hidden cell; before the table is sealed. `table` outlives the service.
   Status open(RowTable& table) {
     table_ = &table;
+    table.set_observer(this);
     SLUICE_ASSIGN_OR_RETURN(
         cell_, table.add_cell(TimerCell::kStateName, TimerCell::type(), {}, TimerCell::schema()));
     return Status::ok();
@@ -55,11 +61,11 @@ class TimerService {
   // -- for the operator --
 
   /// No event timer is due before this time (there may be none at it); kMaxTime when there is none.
-  EventTime next_event_timer() const { return {heap(TimerDomain::kEvent).next_time()}; }
+  EventTime next_event_timer() const { return {next_time(TimerDomain::kEvent)}; }
   /// Once the wall clock has passed this (in ms) a processing timer is due; Operator::kNoTimer when
   /// there is none.
   int64_t next_processing_timer() const {
-    const int64_t time = heap(TimerDomain::kProcessing).next_time();
+    const int64_t time = next_time(TimerDomain::kProcessing);
     return time == TimerHeap::kNoTime ? Operator::kNoTimer : time;
   }
 
@@ -96,15 +102,29 @@ class TimerService {
   /// Makes the row of the earliest due timer current and takes the timer out of it; false when none
   /// is due. Drops stale hints on the way.
   bool take_due(TimerDomain domain, int64_t up_to, Timer& timer);
-  void push_hint(TimerDomain domain, int64_t time);
   /// Some hint of the domain may have lost its meaning; a heap of mostly such is cleaned.
   void note_stale_hint(TimerDomain domain);
+  void drop_stale_hints_if_many(TimerDomain domain);
+  void push_hint(TimerDomain domain, const TimerHint& hint);
+
+  int64_t next_time(TimerDomain domain) const {
+    return std::min(heap(domain).next_time(), stored_[static_cast<size_t>(domain)].next_time);
+  }
+  void row_loaded(RowAddress address) override;
+  void row_leaves(const char* row, std::string_view row_key, ColdWriteBuffer& writes) override;
+  /// Loads rows whose stored timers come due before those in memory.
+  void load_due(TimerDomain domain, int64_t up_to);
 
   template <class Fire, class MustStop>
   bool fire_due(TimerDomain domain, int64_t up_to, Fire&& fire, MustStop&& must_stop) {
     Timer timer{};
-    while (heap(domain).next_time() <= up_to && !heap(domain).empty()) {
+    const int64_t& stored_time = stored_[static_cast<size_t>(domain)].next_time;
+    while (next_time(domain) <= up_to && next_time(domain) != TimerHeap::kNoTime) {
       if (must_stop()) return false;
+      if (stored_time < heap(domain).next_time()) {
+        load_due(domain, up_to);
+        continue;
+      }
       if (!take_due(domain, up_to, timer)) break;
       fire(timer);
       table_->clear_current_key();
@@ -120,6 +140,14 @@ class TimerService {
   TimerHeap heaps_[2];
   // At least as many hints are stale, since the last cleaning, as long as none was popped.
   size_t stale_[2] = {0, 0};
+
+  /// Timers in the cold store, by domain.
+  struct Stored {
+    int64_t next_time = TimerHeap::kNoTime;
+    /// No entry stands before this key.
+    std::string first_key;
+  };
+  Stored stored_[2];
 };
 
 }  // namespace sluice

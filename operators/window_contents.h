@@ -31,13 +31,10 @@ class WindowAccumulator {
   static constexpr bool kCanAbsorb = kCanMerge<Agg>;
 
   bool is_empty() const { return !filled_; }
-  /// Both return how many more bytes are held outside the row.
-  int64_t add(Agg& agg, const In& record, EventTime /*time*/) {
+  void add(Agg& agg, const In& record, EventTime /*time*/) {
     if (!filled_) acc_ = PaneValue<Acc>(agg.create_accumulator());
-    const int64_t before = filled_ ? bytes() : 0;
     filled_ = true;
     acc_.update([&](Acc& acc) { add_to_accumulator(agg, acc, record); });
-    return bytes() - before;
   }
   /// Takes over the contents of a later window.
   void absorb(Agg& agg, const WindowAccumulator& other) {
@@ -52,9 +49,8 @@ class WindowAccumulator {
     acc_ = PaneValue<Acc>();
     filled_ = false;
   }
-  int64_t bytes() const {
-    return filled_ ? static_cast<int64_t>(sizeof(Acc)) + heap_bytes_of(acc_.get()) : 0;
-  }
+  /// What it holds outside of itself.
+  int64_t heap_bytes() const { return heap_bytes_of(acc_.get()); }
   /// Calls f(span of the one result).
   template <class F>
   void with_elements(Agg& agg, F&& f) {
@@ -95,14 +91,18 @@ class WindowList {
   static constexpr bool kCanAbsorb = true;
 
   WindowList() = default;
-  WindowList(const WindowList& other) : values_(other.values_), times_(other.times_) {
+  WindowList(const WindowList& other)
+      : values_(other.values_), times_(other.times_), heap_bytes_(other.heap_bytes_) {
     for (const In& value : values_) share_texts(value);
   }
   WindowList(WindowList&& other) noexcept
-      : values_(std::exchange(other.values_, {})), times_(std::exchange(other.times_, {})) {}
+      : values_(std::exchange(other.values_, {})),
+        times_(std::exchange(other.times_, {})),
+        heap_bytes_(std::exchange(other.heap_bytes_, 0)) {}
   WindowList& operator=(WindowList other) noexcept {
     std::swap(values_, other.values_);
     std::swap(times_, other.times_);
+    std::swap(heap_bytes_, other.heap_bytes_);
     return *this;
   }
   ~WindowList() { release_all(); }
@@ -110,9 +110,8 @@ class WindowList {
   bool is_empty() const { return values_.empty(); }
   std::span<const In> values() const { return values_; }
   template <class Agg>
-  int64_t add(Agg& /*agg*/, const In& record, EventTime time) {
+  void add(Agg& /*agg*/, const In& record, EventTime time) {
     append(record, time);
-    return static_cast<int64_t>(sizeof(In)) + heap_bytes_of(values_.back());
   }
   template <class Agg>
   void absorb(Agg& /*agg*/, const WindowList& other) {
@@ -124,17 +123,23 @@ class WindowList {
     release_all();
     values_.clear();
     times_.clear();
+    heap_bytes_ = 0;
   }
-  int64_t bytes() const {
-    int64_t bytes = static_cast<int64_t>(values_.size() * sizeof(In));
-    for (const In& value : values_) bytes += heap_bytes_of(value);
-    return bytes;
-  }
+  int64_t heap_bytes() const { return heap_bytes_; }
   template <class Agg, class F>
   void with_elements(Agg& /*agg*/, F&& f) {
     f(std::span<const In>(values_));
   }
-  WindowElements<In> elements() requires kTimed { return WindowElements<In>(values_, times_); }
+  /// Calls f(WindowElements<In>&), which may remove some.
+  template <class F>
+  void change_elements(F&& f) requires kTimed {
+    WindowElements<In> elements(values_, times_);
+    const size_t before = values_.size();
+    f(elements);
+    if (values_.size() == before) return;
+    heap_bytes_ = 0;
+    for (const In& value : values_) heap_bytes_ += bytes_of(value);
+  }
 
   void encode(ByteWriter& writer) const {
     Codec<std::vector<In>>::encode(values_, writer);
@@ -171,9 +176,13 @@ class WindowList {
       if (times_.size() != values_.size()) reader.fail();
     }
   }
+  static int64_t bytes_of(const In& value) {
+    return static_cast<int64_t>(sizeof(In)) + heap_bytes_of(value);
+  }
   void append(const In& record, EventTime time) {
     values_.push_back(record);
     own_texts(values_.back());
+    heap_bytes_ += bytes_of(values_.back());
     if constexpr (kTimed) times_.push_back(time);
   }
   void release_all() {
@@ -184,6 +193,7 @@ class WindowList {
 
   std::vector<In> values_;
   std::vector<EventTime> times_;
+  int64_t heap_bytes_ = 0;
 };
 
 /// Everything about one window of one key.
@@ -193,6 +203,10 @@ struct WindowBucket {
   Contents contents;
   PaneValue<TriggerState> trigger;
   PaneValue<WindowState> state;
+
+  int64_t heap_bytes() const {
+    return contents.heap_bytes() + heap_bytes_of(trigger.get()) + heap_bytes_of(state.get());
+  }
 };
 
 template <class W, class Contents, class TriggerState, class WindowState>

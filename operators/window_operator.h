@@ -216,7 +216,6 @@ class WindowOperator final
   /// Calls f(state, context) of the trigger and carries out its timer requests.
   template <class F>
   auto ask_trigger(Bucket& bucket, int64_t number, F&& f);
-  void count_bytes(int64_t bytes) { this->rows().add_box_bytes(bytes); }
 
   WindowSpec<Assigner> spec_;
   typename Types::KeySelector select_key_;
@@ -293,9 +292,9 @@ void WindowOperator<Types>::add_to_bucket(int64_t number, const W& window, const
   windows_.modify(number, [&](Bucket& bucket) {
     bucket.window = window;
     if constexpr (kHasTwoInputs) {
-      count_bytes(bucket.contents.template add<kInput>(record));
+      bucket.contents.template add<kInput>(record);
     } else {
-      count_bytes(bucket.contents.add(agg_, record, time));
+      bucket.contents.add(agg_, record, time);
     }
     const TriggerResult result =
         ask_trigger(bucket, number, [&](auto& state, TriggerContext& context) {
@@ -356,9 +355,7 @@ template <class Types>
 void WindowOperator<Types>::absorb(int64_t number, int64_t absorbed) {
   Bucket gone = *windows_.get(absorbed);
   windows_.modify(number, [&](Bucket& bucket) {
-    count_bytes(-bucket.contents.bytes() - gone.contents.bytes());
     bucket.contents.absorb(agg_, gone.contents);
-    count_bytes(bucket.contents.bytes());
     bucket.trigger.update([&](auto& state) { trigger_.merge_state(state, gone.trigger.get()); });
   });
   ask_trigger(gone, absorbed, [&](auto& state, TriggerContext& context) {
@@ -414,7 +411,7 @@ void WindowOperator<Types>::on_timer(EventTime time, int64_t number) {
   });
   if (fires_now) {
     firing_ = firing;
-    run_firing();
+    this->rows().keep_rows(!run_firing());
   } else if (firing.is_over) {
     clear_window(number);
   }
@@ -441,11 +438,13 @@ bool WindowOperator<Types>::resume_firing() {
   // A processing timer in between may have cleared the window.
   if (!this->rows().set_current_row(firing_->row) || !windows_.contains(firing_->number)) {
     this->rows().clear_current_key();
+    this->rows().keep_rows(false);
     firing_.reset();
     return true;
   }
   const bool is_done = run_firing();
   this->rows().clear_current_key();
+  this->rows().keep_rows(!is_done);
   return is_done;
 }
 
@@ -460,7 +459,6 @@ void WindowOperator<Types>::act_on(TriggerResult result, Bucket& bucket) {
 
 template <class Types>
 void WindowOperator<Types>::purge(Bucket& bucket) {
-  count_bytes(-bucket.contents.bytes());
   bucket.contents.clear();
 }
 
@@ -498,12 +496,11 @@ bool WindowOperator<Types>::emit(Bucket& bucket, size_t& position, MustStop&& mu
     }
   };
   if constexpr (Types::kEvicts) {
-    count_bytes(-bucket.contents.bytes());
-    auto elements = bucket.contents.elements();
-    evictor_.evict_before(elements, bucket.window, now());
-    bucket.state.update(call_with_global);
-    evictor_.evict_after(elements, bucket.window, now());
-    count_bytes(bucket.contents.bytes());
+    bucket.contents.change_elements([&](auto& elements) {
+      evictor_.evict_before(elements, bucket.window, now());
+      bucket.state.update(call_with_global);
+      evictor_.evict_after(elements, bucket.window, now());
+    });
   } else {
     bucket.state.update(call_with_global);
   }
@@ -518,7 +515,6 @@ void WindowOperator<Types>::clear_window(int64_t number) {
       return 0;
     });
     delete_cleanup(bucket.window, number);
-    count_bytes(-bucket.contents.bytes());
     if constexpr (requires(const K& key) { function_.clear(key, *context_); }) {
       context_->begin(bucket.window, key_watermark());
       bucket.state.update([&](WindowState& window_state) {

@@ -131,15 +131,22 @@ std::vector<std::string> ChainedSnapshotReader::items(std::string_view name) con
 
 namespace {
 
-/// A run with its age: later files are newer.
+/// A run of one state with its age: later files are newer.
 struct MergeInput {
   std::unique_ptr<RunCursor> cursor;
   size_t file = 0;
+  size_t state = 0;
+
+  int compare(const MergeInput& other) const {
+    const int order = cursor->compare(*other.cursor);
+    if (order != 0 || state == other.state) return order;
+    return state < other.state ? -1 : 1;
+  }
 };
 
-std::vector<MergeInput> runs_of(const std::vector<std::unique_ptr<SnapshotFileReader>>& chain,
-                                std::string_view name, KeyGroupRange groups) {
-  std::vector<MergeInput> inputs;
+void append_runs(const std::vector<std::unique_ptr<SnapshotFileReader>>& chain,
+                 const std::string& name, size_t state, KeyGroupRange groups,
+                 std::vector<MergeInput>& inputs) {
   for (size_t file = 0; file < chain.size(); ++file) {
     const SnapshotIndex& index = chain[file]->index();
     std::map<uint32_t, std::vector<SnapshotSection>> runs;
@@ -150,10 +157,9 @@ std::vector<MergeInput> runs_of(const std::vector<std::unique_ptr<SnapshotFileRe
     }
     for (auto& [run, sections] : runs) {
       inputs.push_back(
-          {std::make_unique<RunCursor>(*chain[file], std::move(sections), groups), file});
+          {std::make_unique<RunCursor>(*chain[file], std::move(sections), groups), file, state});
     }
   }
-  return inputs;
 }
 
 /// Moves on; takes inputs that have ended out of the list.
@@ -171,33 +177,34 @@ bool hides(const MergeInput& b, const MergeInput& a) {
   return true;
 }
 
-Status visit_single(RunCursor& cursor, const SnapshotReader::EntryVisitor& visitor) {
+Status visit_single(MergeInput& input, const SnapshotReader::MergedVisitor& visitor) {
+  RunCursor& cursor = *input.cursor;
   while (cursor.next()) {
     const SnapshotEntry& entry = cursor.entry();
     if (entry.is_tombstone) continue;
-    SLUICE_RETURN_IF_ERROR(visitor(cursor.group(), entry.key, entry.value));
+    SLUICE_RETURN_IF_ERROR(visitor(input.state, cursor.group(), entry.key, entry.value));
   }
   return cursor.status();
 }
 
 }  // namespace
 
-Status ChainedSnapshotReader::visit_chain(const OpenChain& chain, std::string_view name,
-                                          const EntryVisitor& visitor) {
-  std::vector<MergeInput> inputs = runs_of(chain, name, groups_);
+Status ChainedSnapshotReader::visit_chain(const OpenChain& chain, KeyGroupRange groups,
+                                          const std::vector<std::string>& names,
+                                          const MergedVisitor& visitor) {
+  std::vector<MergeInput> inputs;
+  for (size_t i = 0; i < names.size(); ++i) append_runs(chain, names[i], i, groups, inputs);
   for (size_t i = inputs.size(); i > 0; --i) {
     // The last one left streams without comparing.
     if (inputs.size() == 1) break;
     SLUICE_RETURN_IF_ERROR(advance(inputs, i - 1));
   }
-  if (inputs.size() == 1 && inputs[0].cursor->group() < 0) {
-    return visit_single(*inputs[0].cursor, visitor);
-  }
+  if (inputs.size() == 1 && inputs[0].cursor->group() < 0) return visit_single(inputs[0], visitor);
   std::vector<size_t> same;
   while (!inputs.empty()) {
     same.assign(1, 0);
     for (size_t i = 1; i < inputs.size(); ++i) {
-      const int order = inputs[i].cursor->compare(*inputs[same[0]].cursor);
+      const int order = inputs[i].compare(inputs[same[0]]);
       if (order < 0) same.clear();
       if (order <= 0) same.push_back(i);
     }
@@ -207,7 +214,8 @@ Status ChainedSnapshotReader::visit_chain(const OpenChain& chain, std::string_vi
     }
     const RunCursor& cursor = *inputs[winner].cursor;
     if (!cursor.entry().is_tombstone) {
-      SLUICE_RETURN_IF_ERROR(visitor(cursor.group(), cursor.entry().key, cursor.entry().value));
+      SLUICE_RETURN_IF_ERROR(
+          visitor(inputs[winner].state, cursor.group(), cursor.entry().key, cursor.entry().value));
     }
     for (size_t i = same.size(); i > 0; --i) SLUICE_RETURN_IF_ERROR(advance(inputs, same[i - 1]));
   }
@@ -216,9 +224,17 @@ Status ChainedSnapshotReader::visit_chain(const OpenChain& chain, std::string_vi
 
 Status ChainedSnapshotReader::visit_keyed_state(std::string_view name,
                                                 const EntryVisitor& visitor) {
-  read_.emplace(name);
+  return visit_keyed_states({std::string(name)},
+                            [&](size_t, int group, std::string_view key, std::string_view value) {
+                              return visitor(group, key, value);
+                            });
+}
+
+Status ChainedSnapshotReader::visit_keyed_states(const std::vector<std::string>& names,
+                                                 const MergedVisitor& visitor) {
+  read_.insert(names.begin(), names.end());
   for (const OpenChain& chain : chains_) {
-    SLUICE_RETURN_IF_ERROR(visit_chain(chain, name, visitor));
+    SLUICE_RETURN_IF_ERROR(visit_chain(chain, groups_, names, visitor));
   }
   return Status::ok();
 }

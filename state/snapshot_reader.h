@@ -47,6 +47,8 @@ class ChainedSnapshotReader final : public SnapshotReader {
   std::vector<std::string> keyed_state_names() const override;
   std::string schema_of(std::string_view name) const override;
   Status visit_keyed_state(std::string_view name, const EntryVisitor& visitor) override;
+  Status visit_keyed_states(const std::vector<std::string>& names,
+                            const MergedVisitor& visitor) override;
   std::vector<std::string> items(std::string_view name) const override;
 
   /// Names of states that the operator did not ask for: it does not have them any more. Keyed
@@ -64,7 +66,8 @@ class ChainedSnapshotReader final : public SnapshotReader {
   Status open_chains(FileSystem& files, const OperatorChains& chains);
   Status take_schemas(const SnapshotFileReader& file);
   void distribute(std::vector<std::vector<SnapshotItem>> by_subtask);
-  Status visit_chain(const OpenChain& chain, std::string_view name, const EntryVisitor& visitor);
+  static Status visit_chain(const OpenChain& chain, KeyGroupRange groups,
+                            const std::vector<std::string>& names, const MergedVisitor& visitor);
 
   std::string uid_;
   int subtask_ = 0;

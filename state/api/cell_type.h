@@ -55,6 +55,13 @@ struct CellType {
   /// Drops what has expired from a present cell; true when nothing is left (the cell is destroyed
   /// then). Null for kinds without TTL.
   bool (*expire)(char* cell, const CellContext& context) = nullptr;
+  /// Bytes a present cell holds outside of the row, as it has reported them to the table; null when
+  /// none.
+  int64_t (*outside_bytes)(const char* cell) = nullptr;
+  /// When the entry of a present cell that lives longest was refreshed last; null without TTL.
+  int64_t (*last_touched_ms)(const char* cell) = nullptr;
+  /// With TTL: a written value begins with the time of its last refresh (int64).
+  bool value_starts_with_time = false;
 };
 
 /// Schema texts (core/schema.h) of what a cell writes.

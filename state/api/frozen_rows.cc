@@ -1,11 +1,12 @@
 #include "state/api/frozen_rows.h"
 
+#include <optional>
+
 #include "core/codec.h"
+#include "state/api/row_blob.h"
 
 namespace sluice {
 namespace {
-
-using KeySet = std::unordered_set<std::string>;
 
 /// Keys of `cell` that were deleted. Those written again are taken out by the caller.
 KeySet deleted_keys(const FrozenGroup& group, const RowCell& cell) {
@@ -21,8 +22,30 @@ KeySet deleted_keys(const FrozenGroup& group, const RowCell& cell) {
   return keys;
 }
 
+}  // namespace
+
+void append_tombstone(std::string& tombstones, uint32_t cell, std::string_view key) {
+  ByteWriter writer(tombstones);
+  writer.fixed(cell);
+  writer.text(key);
+}
+
+FrozenRows::FrozenRows(std::shared_ptr<const RowLayout> layout, int64_t now_ms)
+    : layout_(std::move(layout)), now_ms_(now_ms) {}
+
+FrozenRows::~FrozenRows() {
+  for (const FrozenGroup& group : groups_) {
+    for (const FrozenPage& page : group.pages) layout_->release_page(page.page);
+  }
+}
+
+void FrozenRows::add_group(FrozenGroup group, uint32_t rows) {
+  groups_.push_back(std::move(group));
+  rows_ += rows;
+}
+
 /// Puts the entries of one row; the key's bytes are encoded once.
-class RowWriter final : public CellWriter {
+class FrozenRows::RowWriter final : public CellWriter {
  public:
   RowWriter(SnapshotWriter& writer, int group, KeySet& deleted)
       : writer_(writer), group_(group), deleted_(deleted) {}
@@ -30,6 +53,10 @@ class RowWriter final : public CellWriter {
   void start(const KeyType& key, const char* bytes) {
     key_.clear();
     key.encode(bytes, key_);
+    key_bytes_ = key_.size();
+  }
+  void start(std::string_view key) {
+    key_.assign(key);
     key_bytes_ = key_.size();
   }
   void put(std::string_view suffix, std::string_view value) override {
@@ -56,43 +83,39 @@ class RowWriter final : public CellWriter {
   Status status_;
 };
 
-}  // namespace
-
-void append_tombstone(std::string& tombstones, uint32_t cell, std::string_view key) {
-  ByteWriter writer(tombstones);
-  writer.fixed(cell);
-  writer.text(key);
-}
-
-FrozenRows::FrozenRows(std::shared_ptr<const RowLayout> layout, int64_t now_ms)
-    : layout_(std::move(layout)), now_ms_(now_ms) {}
-
-FrozenRows::~FrozenRows() {
-  for (const FrozenGroup& group : groups_) {
-    for (const FrozenPage& page : group.pages) layout_->release_page(page.page);
-  }
-}
-
-void FrozenRows::add_group(FrozenGroup group, uint32_t rows) {
-  groups_.push_back(std::move(group));
-  rows_ += rows;
-}
-
 Status FrozenRows::write(SnapshotWriter& writer, bool incremental) {
+  if (incremental && cold_ && !cold_->tracks_changes()) {
+    return Status::internal("a delta was asked of a table that does not track changes");
+  }
   for (const RowCell& cell : layout_->cells) {
     SLUICE_RETURN_IF_ERROR(writer.begin_keyed_state(cell.name, cell.schema));
+    FrozenCold::Walk cold;
+    if (cold_) cold = incremental ? cold_->changes() : cold_->rows();
     for (const FrozenGroup& group : groups_) {
-      SLUICE_RETURN_IF_ERROR(write_group(cell, group, writer, incremental));
+      SLUICE_RETURN_IF_ERROR(write_group(cell, group, cold, writer, incremental));
     }
   }
   return Status::ok();
 }
 
 Status FrozenRows::write_group(const RowCell& cell, const FrozenGroup& group,
-                               SnapshotWriter& writer, bool incremental) const {
+                               FrozenCold::Walk& cold, SnapshotWriter& writer,
+                               bool incremental) const {
   KeySet deleted;
   if (incremental) deleted = deleted_keys(group, cell);
   RowWriter row_writer(writer, group.group, deleted);
+  if (cold_) {
+    SLUICE_RETURN_IF_ERROR(write_cold(cell, group, cold, row_writer, deleted, incremental));
+  }
+  SLUICE_RETURN_IF_ERROR(write_pages(cell, group, row_writer, incremental));
+  for (const std::string& key : deleted) {
+    SLUICE_RETURN_IF_ERROR(writer.erase(group.group, key));
+  }
+  return Status::ok();
+}
+
+Status FrozenRows::write_pages(const RowCell& cell, const FrozenGroup& group, RowWriter& row_writer,
+                               bool incremental) const {
   const CellContext context{.ttl = cell.ttl, .now_ms = now_ms_};
   for (const FrozenPage& frozen : group.pages) {
     if (incremental && !frozen.is_changed) continue;
@@ -114,10 +137,53 @@ Status FrozenRows::write_group(const RowCell& cell, const FrozenGroup& group,
       SLUICE_RETURN_IF_ERROR(row_writer.status());
     }
   }
-  for (const std::string& key : deleted) {
-    SLUICE_RETURN_IF_ERROR(writer.erase(group.group, key));
-  }
   return Status::ok();
+}
+
+KeySet FrozenRows::keys_in_memory(const FrozenGroup& group, bool changed_only) const {
+  const uint64_t wanted = changed_only ? kRowDirty : kRowStored;
+  KeySet keys;
+  std::string key;
+  for (const FrozenPage& frozen : group.pages) {
+    if (changed_only && !frozen.is_changed) continue;
+    for (uint32_t slot = 0; slot < frozen.page->used; ++slot) {
+      const char* row = frozen.page->rows() + size_t{slot} * layout_->row_bytes;
+      const uint64_t header = load_header(row);
+      if ((header & kRowInUse) == 0 || (header & wanted) == 0) continue;
+      key.clear();
+      layout_->key->encode(row + layout_->key_offset, key);
+      keys.insert(key);
+    }
+  }
+  return keys;
+}
+
+Status FrozenRows::write_cold(const RowCell& cell, const FrozenGroup& group, FrozenCold::Walk& cold,
+                              RowWriter& row_writer, KeySet& deleted, bool incremental) const {
+  std::optional<KeySet> newer;  // Made when there is something to compare with.
+  std::string key_text;
+  return cold.visit_group(group.group, [&](std::string_view key, std::string_view row) {
+    key_text.assign(key);
+    if (row.empty()) {
+      if (!cell.type->has_suffix) deleted.insert(key_text);
+      return Status::ok();
+    }
+    if (!newer) newer = keys_in_memory(group, incremental);
+    if (newer->count(key_text) > 0) return Status::ok();
+    const auto expiry = expiry_of_row_blob(row);
+    if (expiry && *expiry <= now_ms_) return Status::ok();
+    row_writer.start(key);
+    bool is_present = false;
+    RowBlobReader reader(*layout_, row);
+    while (reader.next()) {
+      if (reader.cell().ref.index != cell.ref.index) continue;
+      is_present = true;
+      if (!reader.is_expired(now_ms_)) row_writer.put(reader.suffix(), reader.value());
+    }
+    if (reader.is_damaged()) return Status::corruption("a row of the local store is damaged");
+    if (incremental && !is_present && !cell.type->has_suffix) row_writer.erase();
+    return row_writer.status();
+  });
 }
 
 }  // namespace sluice

@@ -2,16 +2,17 @@
 //
 // Holds references to the pages; the table copies a page before it writes to it, so nothing here
 // changes (semantics rule 42). A delta holds the entries of rows changed since the freeze before,
-// and erasures of what was deleted since.
+// and erasures of what was deleted since. With a cold store the rows that stand there are written
+// too: rows in memory are newer than their stored copies, and those are newer than tombstones.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 #include "core/snapshot.h"
+#include "state/api/frozen_cold.h"
 #include "state/api/row_layout.h"
 
 namespace sluice {
@@ -41,18 +42,28 @@ class FrozenRows final : public FrozenState {
 
   /// Takes over the references in `group`.
   void add_group(FrozenGroup group, uint32_t rows);
+  void set_cold(std::unique_ptr<FrozenCold> cold) { cold_ = std::move(cold); }
 
   Status write(SnapshotWriter& writer, bool incremental) override;
   size_t size_hint() const override { return rows_ * layout_->row_bytes; }
 
  private:
-  Status write_group(const RowCell& cell, const FrozenGroup& group, SnapshotWriter& writer,
+  class RowWriter;
+
+  Status write_group(const RowCell& cell, const FrozenGroup& group, FrozenCold::Walk& cold,
+                     SnapshotWriter& writer, bool incremental) const;
+  Status write_cold(const RowCell& cell, const FrozenGroup& group, FrozenCold::Walk& cold,
+                    RowWriter& row_writer, KeySet& deleted, bool incremental) const;
+  Status write_pages(const RowCell& cell, const FrozenGroup& group, RowWriter& row_writer,
                      bool incremental) const;
+  /// Keys of rows in memory that hide what the cold store has.
+  KeySet keys_in_memory(const FrozenGroup& group, bool changed_only) const;
 
   std::shared_ptr<const RowLayout> layout_;
   int64_t now_ms_;
   size_t rows_ = 0;
-  std::vector<FrozenGroup> groups_;
+  std::vector<FrozenGroup> groups_;  // In rising order.
+  std::unique_ptr<FrozenCold> cold_;
 };
 
 }  // namespace sluice

@@ -2,12 +2,14 @@
 //
 // `==` is not enough for floating point: every NaN is one key, as all hash alike, otherwise each
 // NaN record would leave a row behind that nobody finds again. Records without operator<=> are
-// ordered field by field, so that any key type can be the key of a MapState.
+// ordered field by field, so that any key type can be the key of a MapState. Equal keys get equal
+// bytes by make_canonical(), because stores look keys up by their bytes.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <compare>
+#include <limits>
 
 #include "core/record.h"
 
@@ -52,6 +54,45 @@ int compare_keys(const T& a, const T& b) {
     return order;
   } else {
     return a == b ? 0 : (a < b ? -1 : 1);
+  }
+}
+
+/// Whether a key type has values that are equal but differ in their bytes.
+template <class T>
+constexpr bool contains_floating() {
+  if constexpr (kIsOptional<T> || kIsVector<T> || kIsArray<T>) {
+    return contains_floating<typename T::value_type>();
+  } else if constexpr (kIsTuple<T>) {
+    return []<size_t... I>(std::index_sequence<I...>) {
+      return (false || ... || contains_floating<std::tuple_element_t<I, T>>());
+    }
+    (std::make_index_sequence<std::tuple_size_v<T>>());
+  } else if constexpr (DescribedRecord<T>) {
+    bool any = false;
+    for_each_field_type<T>(
+        [&]<class Field>(const char*) { any = any || contains_floating<Field>(); });
+    return any;
+  } else {
+    return std::is_floating_point_v<T>;
+  }
+}
+
+/// Gives all keys that are equal to `key` the same bytes: one NaN, no negative zero.
+template <class T>
+void make_canonical(T& key) {
+  if constexpr (!contains_floating<T>()) {
+    return;
+  } else if constexpr (std::is_floating_point_v<T>) {
+    if (std::isnan(key)) key = std::numeric_limits<T>::quiet_NaN();
+    if (key == 0) key = 0;
+  } else if constexpr (kIsOptional<T>) {
+    if (key) make_canonical(*key);
+  } else if constexpr (kIsVector<T> || kIsArray<T>) {
+    for (auto& item : key) make_canonical(item);
+  } else if constexpr (kIsTuple<T>) {
+    std::apply([](auto&... item) { (make_canonical(item), ...); }, key);
+  } else {
+    boost::mp11::mp_for_each<FieldList<T>>([&](auto field) { make_canonical(key.*field.pointer); });
   }
 }
 

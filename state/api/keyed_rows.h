@@ -4,10 +4,15 @@
 //   count.get_or_create() += 1;                    // any number of state handles, no lookup
 //   rows.clear_current_key();                      // frees the row if nothing is left
 //
+// With a cold store load() brings all rows of a batch into memory at once; after it the operator
+// uses the call with a hint, which looks in memory only. The call with the key alone reads the
+// store for that one key when the row is not in memory.
+//
 // See state/api/row_table.h for layout, snapshots and ownership.
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -20,6 +25,19 @@
 
 namespace sluice {
 
+/// The bytes of a key in snapshots and stores; equal keys have equal bytes.
+template <class K>
+void append_key(const K& key, std::string& out) {
+  ByteWriter writer(out);
+  if constexpr (contains_floating<K>()) {
+    K canonical(key);
+    make_canonical(canonical);
+    Codec<K>::encode(canonical, writer);
+  } else {
+    Codec<K>::encode(key, writer);
+  }
+}
+
 template <class K>
 const KeyType* key_type() {
   using Stored = StoredValue<K>;
@@ -31,9 +49,15 @@ const KeyType* key_type() {
       type.share = [](char* key) { Stored::share(key); };
       type.destroy = [](char* key) { Stored::destroy(key); };
     }
-    type.encode = [](const char* key, std::string& out) {
-      ByteWriter writer(out);
-      Codec<K>::encode(Stored::get(key), writer);
+    type.encode = [](const char* key, std::string& out) { append_key(Stored::get(key), out); };
+    type.construct = [](char* key, std::string_view encoded) {
+      ByteReader reader(encoded);
+      Stored::construct(key, decode<K>(reader));
+      return !reader.failed() && reader.at_end();
+    };
+    type.hash_encoded = [](std::string_view encoded) {
+      ByteReader reader(encoded);
+      return stable_hash(decode<K>(reader));
     };
     type.schema = schema_text<K>();
     type.hash = [](const char* key) { return stable_hash(Stored::get(key)); };
@@ -59,6 +83,7 @@ class KeyedRows final : public RowTable {
   /// one of the table's key groups.
   void set_current_key(const K& key, uint64_t hash) {
     set_current_key(key, hash, group_of(hash), kNoHint);
+    if (current_ == nullptr && has_cold_rows()) load_current_key();
   }
   /// `hint` is what prefetch_row() answered for the key, however long ago.
   void set_current_key(const K& key, uint64_t hash, uint32_t group, uint32_t hint) {
@@ -110,6 +135,13 @@ class KeyedRows final : public RowTable {
   /// Whether prefetching pays: the table does not fit the near caches.
   bool wants_prefetch() const { return row_count() * row_bytes_ > kNearCacheBytes; }
 
+  /// Makes sure that the rows of a batch are in memory as far as they exist, until evictions()
+  /// changes. `key_of(i)` is the key with hashes[i] in groups[i], for i in [from, to); hints[i]
+  /// gets where its row is. No current key.
+  template <class KeyOf>
+  Status load(uint32_t from, uint32_t to, KeyOf&& key_of, const uint64_t* hashes,
+              const uint32_t* groups, uint32_t* hints);
+
   /// What to do with states in the snapshot that nobody registered. The default refuses them; an
   /// operator that keeps some of its state elsewhere accepts their names, a job that runs with
   /// --allow-non-restored-state accepts all.
@@ -126,19 +158,22 @@ class KeyedRows final : public RowTable {
     return (load_header(row) & kRowInUse) != 0 && keys_equal(Stored::get(row + key_offset_), key);
   }
   void find_row(const Group& group, const K& key, uint32_t tag) {
-    if (group.index == nullptr) return;
+    const uint32_t row = number_of(group, key, tag);
+    if (row != kNoRow) make_current(group, row);
+  }
+  uint32_t number_of(const Group& group, const K& key, uint32_t tag) const {
+    if (group.index == nullptr) return kNoRow;
     uint32_t i = tag & group.index_mask;
     while (group.index[i].row != 0) {
       if (group.index[i].tag == tag) {
         const uint32_t row = group.index[i].row - 1;
-        if (is_row_of(row_at(group, row), key)) {
-          make_current(group, row);
-          return;
-        }
+        if (is_row_of(row_at(group, row), key)) return row;
       }
       i = (i + 1) & group.index_mask;
     }
+    return kNoRow;
   }
+  void load_current_key();
   void create_current_row() override {
     require_key();
     Group& group = groups_[current_group_];
@@ -146,11 +181,21 @@ class KeyedRows final : public RowTable {
     Stored::construct(current_ + key_offset_, *key_);
     insert_index(group, static_cast<uint32_t>(key_hash_), current_row_);
   }
-  Status restore_entry(const RowCell& cell, const StoredSchema& schema, int key_group,
-                       std::string_view key_bytes, std::string_view value);
+  /// A state of the snapshot that is registered.
+  struct RestoredState {
+    const RowCell* cell = nullptr;
+    StoredSchema schema;
+  };
+  Status find_restored_states(SnapshotReader& reader, const AcceptsUnknown& accepts_unknown,
+                              std::vector<std::string>& names,
+                              std::vector<RestoredState>& states) const;
+  /// Makes the row of a stored key current; what follows the key is its suffix.
+  Status begin_restored_row(int key_group, std::string_view key_bytes, std::string& row_key);
+  Status restore_entry(const RestoredState& state, std::string_view suffix, std::string_view value);
 
   uint32_t key_offset_ = 0;
   uint32_t group_count_ = 0;
+  std::optional<K> restored_key_;  // While restoring.
   const K* key_ = nullptr;
   uint64_t key_hash_ = 0;
 };
@@ -158,67 +203,140 @@ class KeyedRows final : public RowTable {
 // ---- implementation -----------------------------------------------------------------------------
 
 template <class K>
+template <class KeyOf>
+Status KeyedRows<K>::load(uint32_t from, uint32_t to, KeyOf&& key_of, const uint64_t* hashes,
+                          const uint32_t* groups, uint32_t* hints) {
+  constexpr uint32_t kIndexAhead = 16;
+  constexpr uint32_t kRowAhead = 8;
+  clear_current_key();
+  const bool reads_store = has_cold_rows();
+  for (uint32_t i = from; i < std::min(to, from + kIndexAhead); ++i) {
+    prefetch_index(hashes[i], groups[i]);
+  }
+  for (uint32_t i = from; i < std::min(to, from + kRowAhead); ++i) {
+    hints[i] = prefetch_row(hashes[i], groups[i]);
+  }
+  for (uint32_t i = from; i < to; ++i) {
+    if (i + kIndexAhead < to) prefetch_index(hashes[i + kIndexAhead], groups[i + kIndexAhead]);
+    if (const uint32_t next = i + kRowAhead; next < to) {
+      hints[next] = prefetch_row(hashes[next], groups[next]);
+    }
+    // Asking for a key of another subtask is reported when it becomes the current one.
+    if (groups[i] >= group_count_ || (!reads_store && hints[i] == kNoHint)) continue;
+    const Group& in = groups_[groups[i]];
+    const K& key = key_of(i);
+    if (hints[i] == kNoHint || !is_row_of(row_at(in, hints[i]), key)) {
+      hints[i] = number_of(in, key, static_cast<uint32_t>(hashes[i]));
+    }
+    if (hints[i] != kNoHint) {
+      cold_->mark_used(groups[i], hints[i]);
+    } else if (reads_store) {
+      cold_->want(groups[i], [&](std::string& out) { append_key(key, out); });
+    }
+  }
+  return load_wanted();
+}
+
+template <class K>
+void KeyedRows<K>::load_current_key() {
+  const K& key = *key_;
+  const uint64_t hash = key_hash_;
+  const uint32_t group = current_group_;
+  cold_->want(group, [&](std::string& out) { append_key(key, out); });
+  throw_if_failed(load_wanted());
+  set_current_key(key, hash, group, kNoHint);
+}
+
+template <class K>
 Status KeyedRows<K>::restore(SnapshotReader& reader, const AcceptsUnknown& accepts_unknown) {
   SLUICE_CHECK(is_sealed() && row_count() == 0);
+  std::vector<std::string> names;
+  std::vector<RestoredState> states;
+  SLUICE_RETURN_IF_ERROR(find_restored_states(reader, accepts_unknown, names, states));
+  const TextArenaRef arena(new TextArena());
+  const ArenaScope scope(arena.get());
+  std::string row_key;
+  int row_group = -1;
+  if (cold_) cold_->set_restoring(true);
+  SLUICE_RETURN_IF_ERROR(reader.visit_keyed_states(
+      names, [&](size_t state, int key_group, std::string_view key_bytes, std::string_view value) {
+        // Keys are self-delimiting: none is the beginning of another one.
+        if (key_group != row_group || !key_bytes.starts_with(row_key)) {
+          // Nothing restored points into the arena: state owns its texts.
+          clear_current_key();
+          if (cold_) SLUICE_RETURN_IF_ERROR(spill_restored());
+          arena->clear();
+          SLUICE_RETURN_IF_ERROR(begin_restored_row(key_group, key_bytes, row_key));
+          row_group = key_group;
+        }
+        return restore_entry(states[state], key_bytes.substr(row_key.size()), value);
+      }));
+  clear_current_key();
+  mark_all_stored();
+  if (cold_) {
+    SLUICE_RETURN_IF_ERROR(spill_restored());
+    cold_->set_restoring(false);
+  }
+  return Status::ok();
+}
+
+template <class K>
+Status KeyedRows<K>::find_restored_states(SnapshotReader& reader,
+                                          const AcceptsUnknown& accepts_unknown,
+                                          std::vector<std::string>& names,
+                                          std::vector<RestoredState>& states) const {
   for (const std::string& name : reader.keyed_state_names()) {
-    const RowCell* found = nullptr;
+    RestoredState state;
     for (const RowCell& cell : layout_->cells) {
-      if (cell.name == name) found = &cell;
+      if (cell.name == name) state.cell = &cell;
     }
-    if (found == nullptr) {
+    if (state.cell == nullptr) {
       if (accepts_unknown && accepts_unknown(name)) continue;
       return Status::failed_precondition(
           "the snapshot holds state '" + name +
           "', which the operator does not register; allow non-restored state to drop it");
     }
-    StoredSchema schema;
-    SLUICE_RETURN_IF_ERROR(check_schema(*found, reader.schema_of(name), schema));
-    const TextArenaRef arena(new TextArena());
-    const ArenaScope scope(arena.get());
-    SLUICE_RETURN_IF_ERROR(reader.visit_keyed_state(
-        name, [&](int key_group, std::string_view key, std::string_view value) {
-          // Nothing restored points into the arena: state owns its texts.
-          arena->clear();
-          return restore_entry(*found, schema, key_group, key, value);
-        }));
+    SLUICE_RETURN_IF_ERROR(check_schema(*state.cell, reader.schema_of(name), state.schema));
+    names.push_back(name);
+    states.push_back(std::move(state));
   }
-  clear_current_key();
-  mark_all_stored();
   return Status::ok();
 }
 
 template <class K>
-Status KeyedRows<K>::restore_entry(const RowCell& cell, const StoredSchema& schema, int key_group,
-                                   std::string_view key_bytes, std::string_view value) {
-  const auto damaged = [&](const char* what) {
-    return Status::corruption("state '" + cell.name + "': " + what);
-  };
+Status KeyedRows<K>::begin_restored_row(int key_group, std::string_view key_bytes,
+                                        std::string& row_key) {
   ByteReader key_reader(key_bytes);
-  const K key = decode<K>(key_reader);
-  if (key_reader.failed()) return damaged("a key cannot be decoded");
-  const uint64_t hash = stable_hash(key);
+  restored_key_.emplace(decode<K>(key_reader));
+  if (key_reader.failed()) return Status::corruption("a key of the snapshot cannot be decoded");
+  const uint64_t hash = stable_hash(*restored_key_);
   if (key_group_of(hash, options_.max_parallelism) != key_group) {
-    return damaged("a key stands in another key group than its hash says");
+    return Status::corruption("a key stands in another key group than its hash says");
   }
   if (!options_.key_groups.contains(key_group)) {
-    return damaged("a key of another subtask was given to this one");
+    return Status::corruption("a key of another subtask was given to this one");
   }
-  set_current_key(key, hash);
-  const std::string_view suffix = key_bytes.substr(key_bytes.size() - key_reader.remaining());
+  row_key.assign(key_bytes.substr(0, key_bytes.size() - key_reader.remaining()));
+  // Rows that were spilled already have other keys.
+  set_current_key(*restored_key_, hash, group_of(hash), kNoHint);
+  return Status::ok();
+}
+
+template <class K>
+Status KeyedRows<K>::restore_entry(const RestoredState& state, std::string_view suffix,
+                                   std::string_view value) {
+  const RowCell& cell = *state.cell;
   char* row = writable_row();
   const uint64_t header = load_header(row);
   bool present = (header & cell.ref.bit) != 0;
   CellContext context = cell_context(cell);
-  if (schema.differs) {
-    context.stored_value = &schema.value;
-    context.stored_suffix = &schema.suffix;
+  if (state.schema.differs) {
+    context.stored_value = &state.schema.value;
+    context.stored_suffix = &state.schema.suffix;
   }
   const Status status = cell.type->read(row + cell.ref.offset, present, context, suffix, value);
-  if (!status.is_ok()) {
-    return status.with_prefix("state '" + cell.name + "': ");
-  }
+  if (!status.is_ok()) return status.with_prefix("state '" + cell.name + "': ");
   store_header(row, present ? header | cell.ref.bit : header & ~cell.ref.bit);
-  clear_current_key();
   return Status::ok();
 }
 

@@ -90,6 +90,11 @@ struct ListCell {
       type.write = &ListCell::write;
       type.read = &ListCell::read;
       type.expire = &ListCell::expire;
+      type.outside_bytes = [](const char* cell) { return box_of(cell)->value().bytes; };
+      type.last_touched_ms = [](const char* cell) {
+        const auto& times = box_of(cell)->value().times;
+        return times.empty() ? INT64_MAX : *std::max_element(times.begin(), times.end());
+      };
       return type;
     }();
     return &kType;

@@ -53,12 +53,23 @@ struct MapCell {
       type.write = &MapCell::write;
       type.read = &MapCell::read;
       type.expire = &MapCell::expire;
+      type.outside_bytes = [](const char* cell) { return box_of(cell)->value().bytes; };
+      type.last_touched_ms = &MapCell::last_touched_ms;
+      type.value_starts_with_time = true;
       return type;
     }();
     return &kType;
   }
 
  private:
+  static int64_t last_touched_ms(const char* cell) {
+    int64_t last = INT64_MIN;
+    box_of(cell)->value().map.for_each_while([&](const auto&, int64_t time_ms) {
+      last = std::max(last, time_ms);
+      return true;
+    });
+    return last;
+  }
   static void write(const char* cell, const CellContext& context, CellWriter& out) {
     std::string suffix;
     std::string value;

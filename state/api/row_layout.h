@@ -1,7 +1,7 @@
 // The shape of the rows of one table, and pages of such rows.
 //
-// A row is [header][key][cells...]: the header has one presence bit per cell and three flags, the
-// key and the cells stand at fixed offsets. Rows live in pages of about 64 KiB that are reference
+// A row is [header][key][cells...]: the header has one presence bit per cell and five flags, the
+// key and the cells stand at fixed offsets. Rows live in pages of up to 64 KiB that are reference
 // counted: a frozen view holds the pages it saw, and the table copies a page before it first writes
 // to one that is held by others too. The layout is shared by the table and all frozen views; counts
 // are thread-safe, everything else is written by the table's task only.
@@ -12,18 +12,24 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "state/api/cell_type.h"
 
 namespace sluice {
 
-/// Presence bits of a row are the low bits of its header; the flags are the highest.
+/// Presence bits of a row are the low bits of its header; the flags are the highest. Those of
+/// changes begin anew with every freeze, those of the cold store do not.
 inline constexpr uint64_t kRowInUse = uint64_t{1} << 63;
 /// Changed since the last freeze.
 inline constexpr uint64_t kRowDirty = uint64_t{1} << 62;
 /// Made since the last freeze: no snapshot knows the key.
 inline constexpr uint64_t kRowFresh = uint64_t{1} << 61;
+/// The cold store has no copy of the row as it is now.
+inline constexpr uint64_t kRowUnsaved = uint64_t{1} << 60;
+/// The cold store has a copy of the row, perhaps an older one.
+inline constexpr uint64_t kRowStored = uint64_t{1} << 59;
 inline constexpr uint32_t kCellsMax = 56;
 inline constexpr uint64_t kPresenceMask = (uint64_t{1} << kCellsMax) - 1;
 
@@ -33,8 +39,12 @@ struct KeyType {
   uint32_t alignment = 1;
   void (*share)(char* key) = nullptr;  // As in CellType.
   void (*destroy)(char* key) = nullptr;
+  /// Equal keys get equal bytes.
   void (*encode)(const char* key, std::string& out) = nullptr;
+  /// The inverse; false when the bytes are damaged. Needs a current arena for texts.
+  bool (*construct)(char* key, std::string_view encoded) = nullptr;
   uint64_t (*hash)(const char* key) = nullptr;
+  uint64_t (*hash_encoded)(std::string_view encoded) = nullptr;
   std::string schema;
 };
 

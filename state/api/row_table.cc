@@ -34,6 +34,11 @@ RowTable::RowTable(Options options, const KeyType* key)
   const auto max_parallelism = static_cast<uint32_t>(options_.max_parallelism);
   group_mask_ = std::has_single_bit(max_parallelism) ? max_parallelism - 1 : 0;
   if (options_.clock != nullptr) now_ms_ = options_.clock->wall_ms();
+  if (options_.cold_store) {
+    SLUICE_CHECK(options_.memory_bytes_max > 0);
+    cold_ = std::make_unique<ColdRows>(options_.cold_store, options_.key_groups,
+                                       options_.tracks_changes);
+  }
 }
 
 RowTable::~RowTable() {
@@ -88,13 +93,23 @@ void RowTable::seal() {
   uint32_t alignment = std::max<uint32_t>(RowLayout::kHeaderBytes, layout_->key->alignment);
   for (const RowCell& cell : layout_->cells) alignment = std::max(alignment, cell.type->alignment);
   layout_->row_bytes = align_up(layout_->row_bytes, alignment);
-  const uint32_t room = RowLayout::kPageBytes - static_cast<uint32_t>(sizeof(RowPage));
+  const uint32_t room = page_bytes_wanted() - static_cast<uint32_t>(sizeof(RowPage));
   layout_->rows_per_page = std::max<uint32_t>(1, room / layout_->row_bytes);
   layout_->page_shift = static_cast<uint32_t>(std::bit_width(layout_->rows_per_page - 1));
   row_bytes_ = layout_->row_bytes;
   page_shift_ = layout_->page_shift;
   slot_mask_ = layout_->slot_mask();
   sealed_ = true;
+}
+
+// Each group may have one page that is hardly filled: in a table with a budget that must be little.
+uint32_t RowTable::page_bytes_wanted() const {
+  constexpr size_t kPagesPerGroup = 8;
+  constexpr size_t kPageBytesMin = 1024;
+  if (!cold_) return RowLayout::kPageBytes;
+  const size_t bytes = options_.memory_bytes_max / groups_.size() / kPagesPerGroup;
+  return static_cast<uint32_t>(
+      std::clamp<size_t>(bytes, kPageBytesMin, size_t{RowLayout::kPageBytes}));
 }
 
 // ---- rows ---------------------------------------------------------------------------------------
@@ -141,7 +156,7 @@ uint32_t RowTable::allocate_row(Group& group) {
   }
   char* bytes = row_at(group, row);
   std::memset(bytes, 0, row_bytes_);
-  store_header(bytes, kRowInUse | kRowFresh | kRowDirty);
+  store_header(bytes, kRowInUse | kRowFresh | kRowDirty | kRowUnsaved);
   ++group.rows;
   ++row_count_;
   return row;
@@ -184,13 +199,22 @@ void RowTable::free_row(uint32_t group_index, uint32_t row) {
   const uint32_t page_index = row >> page_shift_;
   if ((group.pages[page_index] & kShared) != 0) take_over_page(group, page_index);
   char* bytes = row_at(group, row);
-  char* key = bytes + layout_->key_offset;
-  const auto tag = static_cast<uint32_t>(layout_->key->hash(key));
-  if ((load_header(bytes) & kRowFresh) == 0) {
+  if ((load_header(bytes) & kRowStored) != 0) {
+    std::string row_key;
+    append_row_key(group_index, bytes, row_key);
+    cold_->remove(row_key);
+  } else if ((load_header(bytes) & kRowFresh) == 0) {
     std::string encoded;
-    layout_->key->encode(key, encoded);
+    layout_->key->encode(bytes + layout_->key_offset, encoded);
     append_tombstone(tombstones_[group_index], kAllPlainCells, encoded);
   }
+  release_row(group, row);
+}
+
+void RowTable::release_row(Group& group, uint32_t row) {
+  char* bytes = row_at(group, row);
+  char* key = bytes + layout_->key_offset;
+  const auto tag = static_cast<uint32_t>(layout_->key->hash(key));
   if (layout_->key->destroy != nullptr) layout_->key->destroy(key);
   store_header(bytes, 0);
   erase_index(group, tag, row);
@@ -201,6 +225,9 @@ void RowTable::free_row(uint32_t group_index, uint32_t row) {
 
 void RowTable::note_removed(const CellRef& cell, std::string_view suffix) {
   if (!must_note_removals()) return;
+  // Rows that come from the cold store are never new: this would grow until a freeze that may not
+  // come.
+  if (cold_ && !cold_->tracks_changes()) return;
   std::string key;
   layout_->key->encode(current_ + layout_->key_offset, key);
   key.append(suffix);
@@ -262,6 +289,7 @@ void RowTable::refresh_time() {
   if (!layout_->any_ttl) return;
   SLUICE_CHECK(options_.clock != nullptr);
   now_ms_ = options_.clock->wall_ms();
+  if (cold_) cold_->store()->set_now_ms(now_ms_);
   expire_some(kExpireRowsPerBatch);
 }
 
@@ -307,7 +335,7 @@ void RowTable::expire_row(uint32_t group_index, uint32_t row) {
     }
     if (cell.type->expire(bytes + cell.ref.offset, cell_context(cell))) {
       header &= ~cell.ref.bit;
-      header |= kRowDirty;
+      header |= kRowDirty | kRowUnsaved;
     }
   }
   if (!owned) return;
@@ -330,9 +358,13 @@ std::unique_ptr<FrozenState> RowTable::freeze() {
   clear_current_key();
   SLUICE_CHECK(sealed_);
   auto frozen = std::make_unique<FrozenRows>(layout_, now_ms_);
+  if (cold_) {
+    throw_if_failed(cold_->flush_removals());
+    frozen->set_cold(std::make_unique<FrozenCold>(*cold_));
+  }
   for (uint32_t i = 0; i < groups_.size(); ++i) {
     Group& group = groups_[i];
-    if (group.pages.empty() && tombstones_[i].empty()) continue;
+    if (group.pages.empty() && tombstones_[i].empty() && !cold_) continue;
     FrozenGroup copy;
     copy.group = options_.key_groups.first + static_cast<int>(i);
     copy.tombstones = std::move(tombstones_[i]);

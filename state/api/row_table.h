@@ -15,6 +15,11 @@
 // copies it. Each row knows whether it changed since the last freeze, and keys and map entries
 // deleted since then are remembered, so a frozen view can be written in full or as a delta.
 //
+// With a cold store (the RocksDB backend) the table is a write-back cache: settle() evicts rows
+// that were not used lately when the budget is passed, many at a time and sorted (row_eviction.cc),
+// and load_rows() or KeyedRows::load() bring back all rows of a batch at once. Between two settle()
+// calls rows stay where they are.
+//
 // Owned and used by one task; frozen views are read and destroyed on other threads. KeyedRows<K>
 // (state/api/keyed_rows.h) adds what depends on the key type.
 #pragma once
@@ -29,14 +34,14 @@
 #include "core/key_group.h"
 #include "core/snapshot.h"
 #include "core/status.h"
+#include "state/api/cold_rows.h"
 #include "state/api/row_layout.h"
 
 namespace sluice {
 
-/// Where one row is; stays valid while the row lives.
-struct RowAddress {
-  uint32_t group = 0;  // Relative to the first key group of the table.
-  uint32_t row = 0;
+/// How far visit_rows() has come.
+struct RowCursor : RowAddress {
+  size_t next = 0;  // Among the rows that were loaded last.
 };
 
 class RowTable {
@@ -45,8 +50,12 @@ class RowTable {
     KeyGroupRange key_groups{0, kDefaultMaxParallelism - 1};
     int max_parallelism = kDefaultMaxParallelism;
     const Clock* clock = nullptr;
-    /// 0 = no limit.
+    /// 0 = no limit. Without a cold store passing it is an error.
     size_t memory_bytes_max = 0;
+    /// Where rows beyond the limit go; null: nowhere.
+    std::shared_ptr<ColdStore> cold_store;
+    /// Deltas will be asked for: changed rows that are evicted are remembered.
+    bool tracks_changes = true;
     /// Named in errors, e.g. "window-op (2/4)".
     std::string owner;
   };
@@ -117,6 +126,22 @@ class RowTable {
   /// Calls f(RowAddress) for every row; f may change or clear states of the current row only.
   template <class F>
   void for_each_row(F&& f) {
+    if (cold_ && !cold_->is_empty()) {
+      ColdVisit visit;
+      while (next_cold_rows(visit)) {
+        for (const RowAddress row : visit.rows) {
+          if (!set_current_row(row)) continue;
+          f(row);
+          clear_current_key();
+        }
+      }
+      return;
+    }
+    for_each_row_in_memory(f);
+  }
+  /// The same for the rows that are in memory.
+  template <class F>
+  void for_each_row_in_memory(F&& f) {
     clear_current_key();
     for (uint32_t group = 0; group < groups_.size(); ++group) {
       for (uint32_t page = 0; page < groups_[group].pages.size(); ++page) {
@@ -133,7 +158,8 @@ class RowTable {
   /// Calls f() with each row from `cursor` on current, until it returns false; true at the end.
   /// Rows must not be added or removed between the calls that share a cursor.
   template <class F>
-  bool visit_rows(RowAddress& cursor, F&& f) {
+  bool visit_rows(RowCursor& cursor, F&& f) {
+    if (cold_ && !cold_->is_empty()) return visit_cold_rows(cursor, f);
     clear_current_key();
     for (; cursor.group < groups_.size(); ++cursor.group, cursor.row = 0) {
       const Group& group = groups_[cursor.group];
@@ -158,7 +184,7 @@ class RowTable {
   /// Reads the clock (for TTL) and cleans up a few rows. Called once per batch, without current
   /// key.
   void refresh_time();
-  /// Drops expired entries of the next `rows` rows.
+  /// Drops expired entries of the next `rows` rows in memory.
   void expire_some(uint32_t rows);
 
   // -- size --
@@ -174,9 +200,34 @@ class RowTable {
   /// Resource exhausted, naming the owner and the option, when the limit is passed.
   Status check_memory() const;
 
+  // -- beyond the memory --
+
+  /// Ends a batch or a round of timers: evicts what is over the budget, or says that it is passed.
+  /// No current key.
+  Status settle() { return cold_ ? make_room() : check_memory(); }
+  bool has_cold_rows() const { return cold_ != nullptr && !cold_->is_empty(); }
+  bool has_cold_store() const { return cold_ != nullptr; }
+  /// Changes whenever rows were evicted: what was loaded before may be gone.
+  uint64_t evictions() const { return cold_ ? cold_->evictions : 0; }
+  /// While on nothing is evicted: somebody holds addresses between two calls.
+  void keep_rows(bool on) {
+    if (cold_) cold_->keeps_rows = on;
+  }
+  /// Brings rows into memory that are only stored; `row_keys` as in the store
+  /// (state/api/cold_rows.h). `addresses` (may be null) gets where those that exist are.
+  Status load_rows(const std::vector<std::string>& row_keys, std::vector<RowAddress>* addresses);
+  void set_observer(RowObserver* observer) {
+    if (cold_) cold_->observer = observer;
+  }
+  const std::shared_ptr<ColdStore>& cold_store() const { return options_.cold_store; }
+  /// A present cell of a row in memory, to write to without counting as a change; null when it is
+  /// empty.
+  char* cell_in_place(RowAddress address, const CellRef& cell);
+
   // -- snapshots --
 
-  /// The state as it is now; no current key. Restarts the tracking of changes.
+  /// The state as it is now; no current key. Restarts the tracking of changes. Throws when the cold
+  /// store fails.
   std::unique_ptr<FrozenState> freeze();
 
   const RowLayout& layout() const { return *layout_; }
@@ -233,7 +284,7 @@ class RowTable {
         current_ = row_at(group, current_row_);
         current_is_shared_ = false;
       }
-      store_header(current_, load_header(current_) | kRowDirty);
+      store_header(current_, load_header(current_) | kRowDirty | kRowUnsaved);
     }
     writable_ = true;
   }
@@ -252,12 +303,19 @@ class RowTable {
   Status check_schema(const RowCell& cell, const std::string& stored, StoredSchema& result) const;
   /// Restored rows are known to the snapshot they came from.
   void mark_all_stored();
+  /// While rows are restored in the order of their keys: moves all of them to the cold store when
+  /// they have passed the budget.
+  Status spill_restored();
+  /// Reads the rows that cold_ wants into memory.
+  Status load_wanted();
+  void throw_if_failed(const Status& status) const;
   void require_key() const;
   CellContext cell_context(const RowCell& cell) {
     return {.ttl = cell.ttl, .now_ms = now_ms_, .box_bytes = &box_bytes_};
   }
 
   Options options_;
+  std::unique_ptr<ColdRows> cold_;  // Null without cold store.
   std::shared_ptr<RowLayout> layout_;
   std::vector<Group> groups_;
   // What was deleted since the last freeze, by group (state/api/frozen_rows.h).
@@ -286,10 +344,60 @@ class RowTable {
   bool sealed_ = false;
 
  private:
+  /// Rows of the store, a few at a time in memory.
+  struct ColdVisit {
+    std::unique_ptr<ColdScan> scan;
+    std::shared_ptr<const ColdView> view;
+    std::vector<RowAddress> rows;
+  };
+  /// Brings the next rows into visit.rows; false at the end. All rows were stored before the first.
+  bool next_cold_rows(ColdVisit& visit);
+  template <class F>
+  bool visit_cold_rows(RowCursor& cursor, F& f) {
+    if (!cold_visit_) cold_visit_ = std::make_unique<ColdVisit>();
+    for (;;) {
+      for (; cursor.next < cold_visit_->rows.size(); ++cursor.next) {
+        const bool found = set_current_row(cold_visit_->rows[cursor.next]);
+        const bool go_on = !found || f();
+        clear_current_key();
+        // The addresses are needed in the next call.
+        keep_rows(!go_on);
+        if (!go_on) return false;
+      }
+      cursor.next = 0;
+      if (!next_cold_rows(*cold_visit_)) break;
+    }
+    cold_visit_.reset();
+    return true;
+  }
+
+  Status make_room();
+  enum class Victims { kUnused, kAll };
+  /// Takes at most `rows_max` rows out of memory, their writes into cold_->buffer; stops when
+  /// live_bytes() is down to `bytes_wanted`. Returns how many.
+  size_t evict(Victims victims, size_t rows_max, size_t bytes_wanted);
+  size_t evict_from(uint32_t group_index, Victims victims, size_t rows_max, size_t bytes_wanted);
+  void evict_row(uint32_t group_index, uint32_t row);
+  Status evict_all(bool ingest);
+  Status insert_loaded(std::string_view row_key, std::string_view blob);
+  /// Where the row with these bytes is in memory; false when it is not.
+  bool find_encoded(std::string_view row_key, RowAddress& address);
+  void append_row_key(uint32_t group_index, const char* row, std::string& out) const;
+  /// What evicting can make smaller, and the index.
+  size_t live_bytes() const {
+    return row_count_ * row_bytes_ + index_bytes_ +
+           static_cast<size_t>(box_bytes_ > 0 ? box_bytes_ : 0);
+  }
+
+  /// Gives the memory of a group without rows back.
+  void release_group(uint32_t group_index);
+  uint32_t page_bytes_wanted() const;
   void take_over_page(Group& group, uint32_t page);
   uint32_t append_row(Group& group);
   void free_current_row();
   void free_row(uint32_t group_index, uint32_t row);
+  /// Gives up a row whose cells are destroyed or empty.
+  void release_row(Group& group, uint32_t row);
   void erase_index(Group& group, uint32_t tag, uint32_t row);
   void grow_index(Group& group);
   static void release_index(const Group& group);
@@ -300,6 +408,7 @@ class RowTable {
   int64_t box_bytes_ = 0;
   int64_t now_ms_ = 0;
   RowAddress expire_cursor_;
+  std::unique_ptr<ColdVisit> cold_visit_;
 };
 
 }  // namespace sluice

@@ -115,15 +115,25 @@ struct StoredValue {
   static int64_t outside_bytes(const T& value);
 };
 
-/// Heap bytes that `value` refers to, for memory accounting: contents, not allocator overhead.
+/// A string's bytes when they do not stand inside the string itself.
+inline int64_t heap_bytes_of_string(const std::string& value) {
+  static const size_t kInside = std::string().capacity();
+  return value.size() > kInside ? static_cast<int64_t>(value.size()) : 0;
+}
+
+/// Heap bytes that `value` refers to, for memory accounting: contents, not allocator overhead. A
+/// function of the value alone, so that what is added for a value is what is taken off for it
+/// later. A type with a member heap_bytes() answers itself.
 template <class T>
 int64_t heap_bytes_of(const T& value) {
-  if constexpr (std::is_same_v<T, Text>) {
+  if constexpr (requires { value.heap_bytes(); }) {
+    return value.heap_bytes();
+  } else if constexpr (std::is_same_v<T, Text>) {
     return value.is_inline() ? 0 : static_cast<int64_t>(value.size());
   } else if constexpr (std::is_same_v<T, std::string>) {
-    return static_cast<int64_t>(value.capacity());
+    return heap_bytes_of_string(value);
   } else if constexpr (std::is_same_v<T, Bytes>) {
-    return static_cast<int64_t>(value.data.capacity());
+    return heap_bytes_of_string(value.data);
   } else if constexpr (kStoredInline<T> && !kContainsText<T>) {
     return 0;
   } else if constexpr (kIsOptional<T>) {

@@ -43,7 +43,16 @@ struct ValueCell {
       }
       type.write = &ValueCell::write;
       type.read = &ValueCell::read;
-      if constexpr (kTimed) type.expire = &ValueCell::expire;
+      if constexpr (Stored::kHasReferences) {
+        type.outside_bytes = [](const char* cell) {
+          return Stored::outside_bytes(Stored::get(cell));
+        };
+      }
+      if constexpr (kTimed) {
+        type.expire = &ValueCell::expire;
+        type.last_touched_ms = &ValueCell::touched;
+        type.value_starts_with_time = true;
+      }
       return type;
     }();
     return &kType;

@@ -147,7 +147,7 @@ std::optional<EventTime> parse_iso8601(std::string_view text) {
   int64_t ms =
       days_from_civil(year, static_cast<unsigned>(month), static_cast<unsigned>(day)) * kMsPerDay;
   if (text.empty()) return EventTime{ms};
-  if (!take_char(text, 'T') && !take_char(text, ' ')) return std::nullopt;
+  if (!take_char(text, 'T') && !take_char(text, 't') && !take_char(text, ' ')) return std::nullopt;
   int64_t hour = 0;
   int64_t minute = 0;
   int64_t second = 0;

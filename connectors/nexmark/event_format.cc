@@ -12,9 +12,13 @@ namespace {
 
 bool read_null(JsonCursor& in) { return in.peek() == 'n' && in.read_literal("null"); }
 
-/// The characters of a number or of a string.
+/// The characters of a number or of a string, without blanks around them.
 bool read_number_or_string(JsonCursor& in, std::string_view& text) {
-  return in.peek() == '"' ? in.read_string(text) : in.read_number(text);
+  if (in.peek() != '"') return in.read_number(text);
+  if (!in.read_string(text)) return false;
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  return true;
 }
 
 bool parse_whole_number(std::string_view text, int64_t& value) {

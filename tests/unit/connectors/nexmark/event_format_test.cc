@@ -43,9 +43,11 @@ TEST_CASE("event_format: what is written reads back the same") {
 
 TEST_CASE("event_format: times are ISO 8601 in any form or milliseconds") {
   const EventTime expected{1'436'918'400'123};
-  for (const char* time : {R"("2015-07-15T00:00:00.123Z")", R"("2015-07-15T00:00:00.123")",
-                           R"("2015-07-15 00:00:00.123")", R"("2015-07-15T02:00:00.123+02:00")",
-                           "1436918400123", R"("1436918400123")", "1.436918400123e12"}) {
+  for (const char* time :
+       {R"("2015-07-15T00:00:00.123Z")", R"("2015-07-15T00:00:00.123")",
+        R"("2015-07-15 00:00:00.123")", R"("2015-07-15T02:00:00.123+02:00")",
+        R"("2015-07-15t00:00:00.123z")", R"(" 2015-07-15T00:00:00.123Z ")", "1436918400123",
+        R"("1436918400123")", R"(" 1436918400123")", "1.436918400123e12"}) {
     CAPTURE(time);
     const Parsed parsed = parse(bid_line(std::string("\"dateTime\":") + time));
     REQUIRE(parsed.outcome == LineOutcome::kRecord);

@@ -100,7 +100,7 @@ TaskSpec make_task_spec(const JobPlan& plan, TaskId id, AttemptId attempt) {
     const VertexEdge& edge = plan.graph.chained().edges[static_cast<size_t>(out.edge)];
     spec.edges.push_back({edge.from_stage, edge.from_output, edge.partitioning, edge.selector,
                           edge.type, out.first_channel, out.channels,
-                          plan.graph.chained().vertex(edge.to).max_parallelism});
+                          plan.graph.chained().vertex(edge.to).max_parallelism, edge.to});
   }
   std::map<int, int> input_edges;  // Edge of the graph → edge into this task.
   for (const auto& input : task.inputs) {

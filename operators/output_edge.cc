@@ -152,6 +152,12 @@ bool OutputEdge::deals_out() const {
                                 spec_.partitioning == Partitioning::kRescale);
 }
 
+bool OutputEdge::send_full(int index) {
+  // What has no credit there waits, as it would have without us.
+  for (OutputEdge* companion : companions_) companion->send_builder(index, false);
+  return send_builder(index, false);
+}
+
 bool OutputEdge::push(StreamBatch& in, Cursor& cursor) {
   bool by_rows = !sends_whole_batches(spec_.partitioning);
   if (deals_out()) {
@@ -202,7 +208,7 @@ bool OutputEdge::push_segment(Batch& batch, uint32_t& row, uint32_t end) {
     // Either all rows are placed or the builder of row's target is full.
     if (row == end) break;
     const int target = targets_[row];
-    if (!send_builder(target, false)) {
+    if (!send_full(target)) {
       for (Channel& channel : channels_) note_gathered(channel);
       return false;
     }
@@ -210,7 +216,7 @@ bool OutputEdge::push_segment(Batch& batch, uint32_t& row, uint32_t end) {
   }
   for (size_t i = 0; i < channels_.size(); ++i) {
     if (channels_[i].builder && channels_[i].builder->is_full()) {
-      send_builder(static_cast<int>(i), false);
+      send_full(static_cast<int>(i));
     }
     note_gathered(channels_[i]);
   }

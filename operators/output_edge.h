@@ -11,6 +11,7 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "core/clock.h"
@@ -25,6 +26,12 @@ class OutputEdge {
  public:
   OutputEdge(const OutputEdgeSpec& spec, const TaskLimits& limits, size_t batch_bytes, int subtask,
              TaskLink& link, const Clock& clock, TaskProgress& progress);
+
+  /// Edges of this task to the same tasks, channel by channel: before a full batch leaves here,
+  /// what they have gathered for its target leaves there. Streams that part in one task thus meet
+  /// again about in step, however seldom one of them has rows; a join need not remember what comes
+  /// early only because the other side waited for its batch to fill.
+  void set_companions(std::vector<OutputEdge*> companions) { companions_ = std::move(companions); }
 
   /// Takes rows and marks from `cursor` on; false when a channel without credit is full. A fresh
   /// cursor may hand the batch on whole and leave `in` without it.
@@ -78,6 +85,7 @@ class OutputEdge {
   bool has_content(const Channel& channel) const;
   /// Sends the builder of a channel; false without credit unless `overdraw`.
   bool send_builder(int index, bool overdraw);
+  bool send_full(int index);
   void send_batch(int index, StreamBatch batch);
   void record_gathered(const Channel& channel, int number, int index, InFlightState& state) const;
   bool broadcast_builder(bool overdraw);
@@ -90,6 +98,7 @@ class OutputEdge {
   const Clock& clock_;
   TaskProgress& progress_;
   std::unique_ptr<RowSelector> selector_;
+  std::vector<OutputEdge*> companions_;
   std::vector<Channel> channels_;
   Channel shared_;  // Builder of broadcast: one batch for all.
   int gathered_channels_ = 0;

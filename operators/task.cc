@@ -44,6 +44,7 @@ class Task::Impl {
       edges_.push_back(std::make_unique<OutputEdge>(
           edge, spec_.limits, batch_bytes, spec_.id.subtask, link_, *services_.clock, progress_));
     }
+    introduce_companions();
   }
 
   Status open() {
@@ -160,6 +161,7 @@ class Task::Impl {
   }
   void account_start(int64_t now_ns);
   void account_end(int64_t start_ns, int64_t now_ns);
+  void introduce_companions();
   void note_state_bytes();
 
   const TaskSpec spec_;
@@ -198,6 +200,23 @@ class Task::Impl {
   int64_t next_marker_ns_ = 0;
   Wait last_wait_ = Wait::kInput;
 };
+
+// Hash edges to the same vertex: their channels of one number lead to the same task.
+void Task::Impl::introduce_companions() {
+  const auto is_companion = [&](size_t a, size_t b) {
+    const OutputEdgeSpec& one = spec_.edges[a];
+    const OutputEdgeSpec& other = spec_.edges[b];
+    return a != b && one.target == other.target && one.channels == other.channels &&
+           one.partitioning == Partitioning::kHash && other.partitioning == Partitioning::kHash;
+  };
+  for (size_t a = 0; a < edges_.size(); ++a) {
+    std::vector<OutputEdge*> companions;
+    for (size_t b = 0; b < edges_.size(); ++b) {
+      if (is_companion(a, b)) companions.push_back(edges_[b].get());
+    }
+    edges_[a]->set_companions(std::move(companions));
+  }
+}
 
 // ---- run ----------------------------------------------------------------------------------------
 

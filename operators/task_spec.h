@@ -40,6 +40,7 @@ struct OutputEdgeSpec {
   int first_channel = 0;
   int channels = 1;
   int max_parallelism = kDefaultMaxParallelism;  // Of the downstream vertex.
+  VertexId target;                               // The downstream vertex.
 };
 
 /// An edge into the task, seen from the reader.

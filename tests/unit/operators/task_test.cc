@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include "operators/output_edge.h"
 #include "operators/partitioner.h"
 #include "operators/sink_operator.h"
 #include "operators/source_operator.h"
@@ -260,6 +261,60 @@ TEST_CASE("hash partitioning keeps a key in one subtask and its order within a s
     }
   }
   CHECK(owner.size() == 300);
+}
+
+// What is sent over the channels of two edges, in order: channel and rows.
+class RecordingLink final : public TaskLink {
+ public:
+  void send(int channel, StreamElement element) override {
+    sent.emplace_back(channel, element.data.rows());
+  }
+  void grant(int /*channel*/, uint32_t /*credits*/, BatchPtr /*recycled*/) override {}
+  void request_split() override {}
+  void snapshot_taken(const Barrier& /*barrier*/, std::vector<OperatorSnapshot> /*states*/,
+                      int64_t /*alignment_ms*/) override {}
+  void committables(NodeId /*node*/, std::vector<Committable> /*committables*/) override {}
+  void snapshot_declined(CheckpointId /*checkpoint*/, const Status& /*reason*/) override {}
+  std::vector<std::pair<int, uint32_t>> sent;
+};
+
+StreamBatch items(int64_t first, int64_t count) {
+  auto batch = TypedBatch<Item>::make(static_cast<uint32_t>(count));
+  for (int64_t id = first; id < first + count; ++id) batch->push(Item{id, EventTime{id}});
+  return {std::move(batch), {}};
+}
+
+TEST_CASE("a full batch takes along what other edges have gathered for its target, in front") {
+  TaskLimits limits;
+  limits.batch_rows = 100;
+  ManualClock clock;
+  TaskProgress progress;
+  RecordingLink link;
+  OutputEdgeSpec seldom_spec = edge(0, Partitioning::kHash, 1);
+  OutputEdgeSpec often_spec = edge(0, Partitioning::kHash, 1);
+  often_spec.first_channel = 1;
+  OutputEdge seldom(seldom_spec, limits, 4096, 0, link, clock, progress);
+  OutputEdge often(often_spec, limits, 4096, 0, link, clock, progress);
+  often.set_companions({&seldom});
+  seldom.set_companions({&often});
+  seldom.add_credit(0, 1, BatchPtr());
+  often.add_credit(0, 8, BatchPtr());
+  const auto push = [&](OutputEdge& to, int64_t first, int64_t count) {
+    StreamBatch batch = items(first, count);
+    Cursor cursor;
+    CHECK(to.push(batch, cursor));
+  };
+  push(seldom, 0, 3);
+  push(often, 0, 60);
+  CHECK(link.sent.empty());
+  push(often, 60, 60);
+  CHECK(link.sent == std::vector<std::pair<int, uint32_t>>{{0, 3}, {1, 100}});
+  // Without credit there it waits, and nothing here waits for it.
+  push(seldom, 3, 2);
+  push(often, 120, 90);
+  CHECK(link.sent.size() == 3);
+  CHECK(link.sent.back() == std::pair<int, uint32_t>{1, 100});
+  CHECK(seldom.has_gathered());
 }
 
 TEST_CASE("one row that becomes a million keeps the memory flat with 2 KiB of credit") {

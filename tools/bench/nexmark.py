@@ -6,11 +6,16 @@
 Each query is a process of its own, so that processor time and memory are its own. A small run warms the
 disk cache; then `--runs` runs as fast as they can, of which the median counts and the spread is shown;
 then one at half the rate of the median, for latency. Nothing else should run on the machine.
+
+--variant 'NAME=FLAGS' runs every query with other flags of the job, too, in turns (A B A B), and shows the
+ratios: --variant 'checkpoints=--checkpoint-interval 1s'. FLAGS may have --cores N: the run gets only the
+first N cores.
 """
 import argparse
 import json
 import os
 import platform
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -20,8 +25,9 @@ import time
 
 QUERIES = ("q0 q1 q2 q3 q4 q5 q7 q8 q9 q10 q11 q12 q15 q17 q18 q19 q20").split()
 WARM_UP_EVENTS = 200_000
-# Loops written by hand over the same generator, for the queries that have one.
+# The same queries written by hand over the same generator.
 LOOP = "tools/bench/nexmark_loop"
+LOOP_EVENTS = 5_000_000
 
 
 def parse_count(text):
@@ -31,6 +37,15 @@ def parse_count(text):
         return int(float(text[:-1] if factor > 1 else text) * factor)
     except ValueError:
         raise argparse.ArgumentTypeError(f"'{text}' is not a number such as 10M") from None
+
+
+def parse_variant(text):
+    """("checkpoints", {"--checkpoint-interval": "1s"})"""
+    name, equals, flags = text.partition("=")
+    words = shlex.split(flags)
+    if not equals or len(words) % 2 or any(not flag.startswith("--") for flag in words[::2]):
+        raise argparse.ArgumentTypeError(f"'{text}' is not NAME=--flag value ...")
+    return name, dict(zip(words[::2], words[1::2]))
 
 
 def parse_arguments():
@@ -43,6 +58,11 @@ def parse_arguments():
     parser.add_argument("--state-backend", choices=("hashmap", "rocksdb"), default="hashmap")
     parser.add_argument("--checkpoint-interval", help="e.g. 1s; without, no checkpoints")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=0,
+                        help="as many events as take this long, but at least --events")
+    parser.add_argument("--variant", dest="variants", action="append", default=[], metavar="NAME=FLAGS",
+                        type=parse_variant, help="run with these flags, too, and show the ratios")
+    parser.add_argument("--no-loops", action="store_true", help="do not measure the hand-written loops")
     parser.add_argument("--latency-seconds", type=float, default=5, help="0 = no latency run")
     parser.add_argument("--json", metavar="FILE", help="all numbers, for write_benchmarks_doc")
     parser.add_argument("-D", dest="options", action="append", default=[], metavar="KEY=VALUE",
@@ -85,43 +105,77 @@ def run_process(words):
             "peak_memory_mb": summary["peak_memory_bytes"] / 2**20, "summary": summary}
 
 
+def summarize(runs):
+    """Medians, spread and what the run in the middle says."""
+    rates = [run["events_per_s"] for run in runs]
+    middle = sorted(runs, key=lambda run: run["events_per_s"])[len(runs) // 2]
+    return {
+        "events_per_s": statistics.median(rates),
+        "events_per_core_s": statistics.median(run["events_per_core_s"] for run in runs),
+        "spread": (max(rates) - min(rates)) / statistics.median(rates),
+        "peak_memory_mb": max(run["peak_memory_mb"] for run in runs),
+        "state_bytes": middle["summary"].get("state_bytes"),
+        "checkpoints": middle["summary"].get("checkpoints"),
+        "checkpoint_ms": middle["summary"].get("checkpoint_ms"),
+        "runs": runs,
+    }
+
+
 class Driver:
     def __init__(self, arguments, directory):
         self.arguments = arguments
         self.checkpoints = os.path.join(directory, "checkpoints")
 
-    def run_query(self, query, *flags):
-        words = [f"jobs/nexmark/{query}", "--event-rate", str(self.arguments.event_rate),
-                 "--parallelism", str(self.arguments.parallelism),
-                 "--state-backend", self.arguments.state_backend, "--summary", "json", *flags]
+    def run_query(self, query, *more, variant=None):
+        """Runs a query with the driver's flags, those of the variant instead of them, and `more`."""
+        flags = {"--event-rate": str(self.arguments.event_rate),
+                 "--parallelism": str(self.arguments.parallelism),
+                 "--state-backend": self.arguments.state_backend, "--summary": "json"}
+        if self.arguments.checkpoint_interval:
+            flags["--checkpoint-interval"] = self.arguments.checkpoint_interval
+        flags.update(variant or {})
+        cores = flags.pop("--cores", None)
+        if "--checkpoint-interval" in flags:
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
+            flags["--checkpoint-dir"] = self.checkpoints
+        words = [] if cores is None else ["taskset", "-c", f"0-{int(cores) - 1}"]
+        words += [f"jobs/nexmark/{query}", *(word for flag in flags.items() for word in flag), *more]
         for option in self.arguments.options:
             words += ["-D", option]
-        if self.arguments.checkpoint_interval:
-            shutil.rmtree(self.checkpoints, ignore_errors=True)
-            words += ["--checkpoint-dir", self.checkpoints,
-                      "--checkpoint-interval", self.arguments.checkpoint_interval]
         return run_process(words)
+
+    def choose_events(self, query):
+        """A small run warms up; a longer one says how many events take --seconds."""
+        events = self.arguments.events
+        self.run_query(query, "--count", str(min(WARM_UP_EVENTS, events)))
+        if self.arguments.seconds <= 0:
+            return events
+        probe = self.run_query(query, "--count", str(events))
+        return max(events, int(events * self.arguments.seconds / probe["wall_s"]))
+
+    def run_in_turns(self, query, events):
+        """The runs of the driver's own flags and of each variant."""
+        variants = [("", None), *self.arguments.variants]
+        runs = {name: [] for name, _ in variants}
+        for _ in range(self.arguments.runs):
+            for name, flags in variants:
+                run = self.run_query(query, "--count", str(events), variant=flags)
+                run["events_per_s"] = events / run["wall_s"]
+                run["events_per_core_s"] = events / run["cpu_s"]
+                runs[name].append(run)
+        return runs
 
     def measure(self, query):
         """All numbers of one query."""
-        self.run_query(query, "--count", str(min(WARM_UP_EVENTS, self.arguments.events)))
-        runs = [self.run_query(query, "--count", str(self.arguments.events))
-                for _ in range(self.arguments.runs)]
-        for run in runs:
-            run["events_per_s"] = self.arguments.events / run["wall_s"]
-            run["events_per_core_s"] = self.arguments.events / run["cpu_s"]
-        rates = [run["events_per_s"] for run in runs]
-        middle = sorted(runs, key=lambda run: run["events_per_s"])[len(runs) // 2]
-        result = {
-            "events_per_s": statistics.median(rates),
-            "events_per_core_s": statistics.median(run["events_per_core_s"] for run in runs),
-            "spread": (max(rates) - min(rates)) / statistics.median(rates),
-            "peak_memory_mb": max(run["peak_memory_mb"] for run in runs),
-            "state_bytes": middle["summary"].get("state_bytes"),
-            "checkpoints": middle["summary"].get("checkpoints"),
-            "checkpoint_ms": middle["summary"].get("checkpoint_ms"),
-            "runs": runs,
-        }
+        events = self.choose_events(query)
+        runs = self.run_in_turns(query, events)
+        result = {"events": events, **summarize(runs.pop(""))}
+        result["variants"] = {}
+        for name, measured in runs.items():
+            variant = summarize(measured)
+            variant["ratio"] = variant["events_per_s"] / result["events_per_s"]
+            variant["ratio_per_core"] = variant["events_per_core_s"] / result["events_per_core_s"]
+            result["variants"][name] = variant
         if self.arguments.latency_seconds > 0:
             result["latency"] = self.measure_latency(query, int(result["events_per_s"] / 2))
         return result
@@ -135,14 +189,12 @@ class Driver:
                 **latency}
 
 
-def measure_loops(queries, events, event_rate):
-    """What a loop without an engine needs; nothing for queries without one."""
-    if not os.path.exists(LOOP):
-        return {}
-    done = subprocess.run([LOOP, "--count", str(events), "--event-rate", str(event_rate)],
+def measure_loops(queries, event_rate):
+    """What a loop without an engine reaches on one core."""
+    done = subprocess.run([LOOP, "--count", str(LOOP_EVENTS), "--event-rate", str(event_rate)],
                           check=True, capture_output=True, text=True)
     loops = json.loads(done.stdout)
-    return {query: loops[query] for query in queries if query in loops}
+    return {query: loops[query] for query in queries}
 
 
 def machine():
@@ -182,14 +234,18 @@ def print_row(query, result):
           f"{result['spread'] * 100:8.1f} %{result['peak_memory_mb']:9.0f} MB"
           f"{show_number(latency.get('p50')):>10}{show_number(latency.get('p99')):>10}"
           f"{show_number(latency.get('p9999')):>10}{show_number(result['checkpoints']):>8}", flush=True)
+    for name, variant in result["variants"].items():
+        print(f"      {name}: {variant['ratio']:.2f} of the rate, {variant['ratio_per_core']:.2f} per core, "
+              f"{variant['peak_memory_mb']:.0f} MB, {show_number(variant['checkpoints'])} checkpoints",
+              flush=True)
 
 
 def main():
     arguments = parse_arguments()
     report = {
-        "machine": machine(), "commit": commit(), "command": " ".join(sys.argv[1:]),
+        "machine": machine(), "commit": commit(), "command": shlex.join(sys.argv[1:]),
         "settings": {key: value for key, value in vars(arguments).items() if key != "json"},
-        "loops": measure_loops(arguments.queries, arguments.events, arguments.event_rate),
+        "loops": {} if arguments.no_loops else measure_loops(arguments.queries, arguments.event_rate),
         "queries": {},
     }
     print(f"{'query':5}{'events/s':>11}{'per core':>11}{'spread':>10}{'memory':>12}"

@@ -49,6 +49,7 @@ Status restore_latest(CheckpointSetup& setup) {
   setup.fresh_start = false;
   SLUICE_RETURN_IF_ERROR(setup.storage->begin_continued_run(latest.checkpoint->id));
   setup.restore = std::make_shared<CheckpointMetadata>(std::move(*latest.checkpoint));
+  setup.restored_path = setup.storage->checkpoint_directory(setup.restore->id);
   setup.restored_from =
       "checkpoint " + std::to_string(setup.restore->id.value) + " in " + setup.storage->directory();
   return Status::ok();
@@ -83,6 +84,7 @@ Status restore_path(const RestoreRequest& request, CheckpointSetup& setup) {
   }
   setup.fresh_start = false;
   setup.restored_from = request.from;
+  setup.restored_path = request.from;
   const bool is_savepoint = metadata.purpose == SnapshotPurpose::kSavepoint;
   if (request.claim && is_savepoint && setup.storage) setup.claimed = request.from;
   setup.restore = std::make_shared<CheckpointMetadata>(std::move(metadata));

@@ -28,6 +28,8 @@ struct CheckpointSetup {
   std::shared_ptr<const CheckpointMetadata> restore;
   /// What lies in the job's output cannot be its own.
   bool fresh_start = true;
+  /// Path of the metadata of `restore`, for other processes.
+  std::string restored_path;
   /// Where `restore` came from, for the log.
   std::string restored_from;
   bool allow_non_restored = false;

@@ -54,7 +54,9 @@ Result<JobInspection> EmbeddedClient::look(bool with_details) {
   look.restored_from = settings_.checkpoints->restored_from;
   look.tasks = settings_.metrics->inspect(*settings_.clock, with_details);
   look.looked = settings_.clock->wall_ms();
-  for (TaskInspection& task : look.tasks) task.node = node_;
+  for (TaskInspection& task : look.tasks) {
+    if (task.node.empty()) task.node = node_;
+  }
   summarize_tasks(look);
   const JobProgress progress = settings_.metrics->progress();
   look.summary.records_in = progress.records_in;
@@ -86,6 +88,15 @@ Result<std::vector<ActorInspection>> EmbeddedClient::actors() {
 }
 
 Result<std::vector<TaskManagerInspection>> EmbeddedClient::task_managers() {
+  if (settings_.task_managers) {
+    auto others = settings_.task_managers();
+    for (const TaskInspection& task : settings_.metrics->inspect(*settings_.clock, false)) {
+      for (TaskManagerInspection& other : others) {
+        if (task.node == other.node && task.state == "RUNNING") ++other.tasks;
+      }
+    }
+    return others;
+  }
   TaskManagerInspection one;
   one.node = node_;
   one.slots = settings_.plan->graph.chained().slot_count();
@@ -180,12 +191,17 @@ Result<SteeringOutcome> EmbeddedClient::checkpoint(const std::string& job, Durat
   return snapshot(request, timeout);
 }
 
-Result<SteeringOutcome> EmbeddedClient::rescale(const std::string& job, int /*parallelism*/,
+Result<SteeringOutcome> EmbeddedClient::rescale(const std::string& job, int parallelism,
                                                 Duration /*timeout*/) {
   SLUICE_RETURN_IF_ERROR(check_job(job));
-  return Status::failed_precondition(
-      "an embedded job cannot be rescaled while it runs: stop it with a savepoint and start it "
-      "again with -s and another -p");
+  if (!settings_.rescale) {
+    return Status::failed_precondition(
+        "an embedded job cannot be rescaled while it runs: stop it with a savepoint and start it "
+        "again with -s and another -p");
+  }
+  // Not waited for: this client belongs to the run that ends now.
+  SLUICE_RETURN_IF_ERROR(settings_.rescale(parallelism));
+  return SteeringOutcome{"RESCALING", ""};
 }
 
 }  // namespace sluice

@@ -4,13 +4,14 @@
 // from the job's metrics. Ends before its cluster does.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "actors/awaited.h"
 #include "actors/cluster_client.h"
-#include "actors/embedded_cluster.h"
 #include "actors/job_log.h"
+#include "actors/steered_cluster.h"
 #include "core/inspection.h"
 
 namespace sluice {
@@ -18,13 +19,17 @@ namespace sluice {
 class EmbeddedClient final : public ClusterClient {
  public:
   struct Settings {
-    EmbeddedCluster* cluster = nullptr;
+    SteeredCluster* cluster = nullptr;
     std::shared_ptr<const JobPlan> plan;
     std::shared_ptr<JobMetrics> metrics;
     std::shared_ptr<const CheckpointSetup> checkpoints;
     std::shared_ptr<const JobLog> log;
     std::shared_ptr<Awaited<JobResult>> outcome;
     const Clock* clock = nullptr;
+    /// Asks for another parallelism; null: this run cannot be rescaled.
+    std::function<Status(int parallelism)> rescale;
+    /// Of other processes; null: this process runs the tasks.
+    std::function<std::vector<TaskManagerInspection>()> task_managers;
   };
   explicit EmbeddedClient(Settings settings);
 

@@ -9,10 +9,11 @@
 
 #include "actors/io_runner.h"
 #include "actors/messages.h"
+#include "actors/steered_cluster.h"
 
 namespace sluice {
 
-class EmbeddedCluster {
+class EmbeddedCluster final : public SteeredCluster {
  public:
   struct Settings {
     size_t scheduler_threads = 1;
@@ -21,16 +22,16 @@ class EmbeddedCluster {
     const Clock* clock = nullptr;
   };
   explicit EmbeddedCluster(const Settings& settings);
-  ~EmbeddedCluster();
+  ~EmbeddedCluster() override;
   EmbeddedCluster(const EmbeddedCluster&) = delete;
   EmbeddedCluster& operator=(const EmbeddedCluster&) = delete;
 
   void submit(SubmitJob submission);
-  void stop_jobs(StopJob stop = {});
-  void cancel_jobs();
-  void inspect(InspectJob inspect);
-  void snapshot(SnapshotJob snapshot);
-  const ActorDirectory& directory() const;
+  void stop_jobs(StopJob stop) override;
+  void cancel_jobs() override;
+  void inspect(InspectJob inspect) override;
+  void snapshot(SnapshotJob snapshot) override;
+  const ActorDirectory& directory() const override;
   void abandon();
 
  private:

@@ -33,6 +33,9 @@ struct ParsedWords {
   std::string config;
   std::string summary = "text";
   std::string explain;
+  std::string role = "embedded";
+  std::string bind;
+  std::string manager;
 };
 
 std::unique_ptr<CLI::App> make_app(JobFlags& flags, ParsedWords& parsed) {
@@ -53,6 +56,16 @@ std::unique_ptr<CLI::App> make_app(JobFlags& flags, ParsedWords& parsed) {
   app->add_flag("--claim", flags.restore.claim);
   app->add_flag("--drain", flags.drain);
   app->add_flag("-q,--quiet", flags.quiet);
+  app->add_option("--role", parsed.role);
+  app->add_option("--bind", parsed.bind);
+  app->add_option("--jobmanager", parsed.manager);
+  app->add_option("--slots", flags.cluster.slots)->check(CLI::Range(1, 4096));
+  app->add_option("--cluster-id", flags.cluster.cluster);
+  app->add_option("--ha-dir", flags.cluster.ha_directory);
+  app->add_option("--tls-cert", flags.cluster.bind.certificate);
+  app->add_option("--tls-key", flags.cluster.bind.key);
+  app->add_option("--tls-ca", flags.cluster.bind.ca);
+  app->add_flag("--insecure", flags.cluster.insecure);
   return app;
 }
 
@@ -73,6 +86,33 @@ Status apply_options(const CLI::App& app, const ParsedWords& parsed, Options& op
   return Status::ok();
 }
 
+Status apply_role(const ParsedWords& parsed, JobFlags& flags) {
+  if (parsed.role == "jobmanager") {
+    flags.role = ProcessRole::kJobManager;
+  } else if (parsed.role == "taskmanager") {
+    flags.role = ProcessRole::kTaskManager;
+  } else if (parsed.role != "embedded") {
+    return Status::invalid_argument("--role: '" + parsed.role +
+                                    "' is none of embedded, jobmanager, taskmanager");
+  }
+  if (flags.role == ProcessRole::kEmbedded && !(parsed.bind + parsed.manager).empty()) {
+    return Status::invalid_argument("--bind and --jobmanager need --role");
+  }
+  if (!parsed.bind.empty()) {
+    SLUICE_ASSIGN_OR_RETURN(const ClusterAddress bind, parse_cluster_address(parsed.bind));
+    flags.cluster.bind.host = bind.host;
+    flags.cluster.bind.port = bind.port;
+  } else if (flags.role == ProcessRole::kJobManager) {
+    flags.cluster.bind.port = kJobManagerPort;
+  }
+  if (flags.role == ProcessRole::kTaskManager) {
+    const std::string text =
+        parsed.manager.empty() ? std::to_string(kJobManagerPort) : parsed.manager;
+    SLUICE_ASSIGN_OR_RETURN(flags.cluster.manager, parse_cluster_address(text));
+  }
+  return Status::ok();
+}
+
 Status apply_words(const CLI::App& app, const ParsedWords& parsed, JobFlags& flags) {
   if (parsed.summary != "text" && parsed.summary != "json") {
     return Status::invalid_argument("--summary: '" + parsed.summary + "' is neither text nor json");
@@ -89,6 +129,7 @@ Status apply_words(const CLI::App& app, const ParsedWords& parsed, JobFlags& fla
                                       "' is none of text, json, dot");
     }
   }
+  SLUICE_RETURN_IF_ERROR(apply_role(parsed, flags));
   return apply_options(app, parsed, flags.options);
 }
 
@@ -130,6 +171,14 @@ std::string job_flags_help() {
   line("--explain [text|json|dot]", "print the plan and do not run");
   line("--job NAME", "which job, when the program has several");
   line("-q,--quiet", "no progress, no notes");
+  line("--role ROLE", "embedded (all in this process), jobmanager or taskmanager");
+  line("--bind HOST:PORT", "where to listen (127.0.0.1; JobManager port 6123)");
+  line("--jobmanager HOST:PORT", "where the JobManager listens (127.0.0.1:6123)");
+  line("--slots N", "tasks of one operator a TaskManager can run (one per core)");
+  line("--ha-dir DIR", "where a JobManager keeps what its successor must know");
+  line("--cluster-id NAME", "processes of another cluster are refused (default)");
+  line("--tls-cert, --tls-key, --tls-ca FILE", "who this process is, and who may talk to it");
+  line("--insecure", "listen beyond 127.0.0.1 without TLS");
   line("-h,--help", "this text");
   return text;
 }

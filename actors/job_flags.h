@@ -9,10 +9,14 @@
 #include <vector>
 
 #include "actors/cluster_client.h"
+#include "actors/cluster_process.h"
 #include "core/options.h"
 #include "core/status.h"
 
 namespace sluice {
+
+/// What a process is in a cluster.
+enum class ProcessRole { kEmbedded, kJobManager, kTaskManager };
 
 struct JobFlags {
   std::string job;  // Empty: the program's only one.
@@ -24,6 +28,8 @@ struct JobFlags {
   RestoreRequest restore;
   /// A stop finishes windows.
   bool drain = false;
+  ProcessRole role = ProcessRole::kEmbedded;
+  ClusterSettings cluster;
   /// The job's own flags.
   std::vector<std::string> job_words;
   /// Known even when parsing failed elsewhere, so that the error can be a JSON summary, too.

@@ -1,4 +1,5 @@
-// The main function of every job: embedded run of the SLUICE_JOB in this program.
+// The main function of every job: runs the SLUICE_JOB of this program, embedded or as one process
+// of a cluster.
 //
 // Exit status: 0 finished, 1 failed while running, 2 wrong usage (flags, options, missing input,
 // output in the way), 130 aborted by a second signal. stdout ends with the summary; stderr has one
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "actors/cluster_client.h"
+#include "actors/cluster_process.h"
 #include "actors/job_flags.h"
 #include "actors/progress_display.h"
 #include "api/job_registry.h"
@@ -108,41 +110,66 @@ size_t terminal_width() {
   return 119;
 }
 
-int run(const std::string& name, const JobFlags& flags, StreamEnvironment& env,
-        JobControl& control) {
+/// What both kinds of run need.
+JobSettings settings_of(const std::string& name, const JobFlags& flags, const Options& options,
+                        JobControl& control) {
   JobSettings settings;
   settings.name = name;
-  settings.options = env.options();
+  settings.options = options;
   settings.control = &control;
-  ProgressDisplay display(stderr, terminal_width());
-  if (!flags.quiet && isatty(STDERR_FILENO) != 0) {
-    settings.on_progress = [&](const JobProgress& progress) { display.show(progress); };
-  }
   settings.restore = flags.restore;
   if (!flags.quiet) {
     settings.on_note = [name](const std::string& text) {
       std::fprintf(stderr, "%s: %s\n", name.c_str(), one_line(text).c_str());
     };
   }
+  return settings;
+}
+
+void show_dead_letters(const std::string& name, const JobResult& result) {
+  for (const auto& letter : result.first_dead_letters) {
+    std::fprintf(stderr, "%s: dead letter: %s\n", name.c_str(), one_line(letter).c_str());
+  }
+}
+
+int run(const std::string& name, const JobFlags& flags, StreamEnvironment& env,
+        const JobBuild& build, JobControl& control) {
+  JobSettings settings = settings_of(name, flags, env.options(), control);
+  ProgressDisplay display(stderr, terminal_width());
+  if (!flags.quiet && isatty(STDERR_FILENO) != 0) {
+    settings.on_progress = [&](const JobProgress& progress) { display.show(progress); };
+  }
   settings.serve = [&](ClusterClient& client) {
     return serve_job(client, name, settings.options, settings.on_note);
   };
-  auto result = run_embedded(std::move(env.graph()), settings);
+  const bool is_manager = flags.role == ProcessRole::kJobManager;
+  auto result = is_manager ? run_job_manager(build, settings, flags.cluster)
+                           : run_embedded(std::move(env.graph()), settings);
   display.finish();
   if (!result.is_ok()) return refuse(name, result.status(), flags.summary_json);
-  if (!flags.quiet) {
-    for (const auto& letter : result->first_dead_letters) {
-      std::fprintf(stderr, "%s: dead letter: %s\n", name.c_str(), one_line(letter).c_str());
-    }
-  }
+  if (!flags.quiet) show_dead_letters(name, *result);
   const int exit_status = finish(*result, flags.summary_json);
   // Threads that are still in user code must not meet the destructors of globals.
-  if (result->tasks_left_behind) _exit(exit_status);
+  if (result->tasks_left_behind || is_manager) _exit(exit_status);
   return exit_status;
 }
 
+int run_worker(const RegisteredJob& job, const JobFlags& flags, const JobBuild& build,
+               JobControl& control) {
+  const JobSettings settings = settings_of(job.name, flags, flags.options, control);
+  const Status ended = run_task_manager(build, settings, flags.cluster);
+  const bool told = ended.is_ok() || ended.code() == StatusCode::kCancelled;
+  if (!ended.is_ok()) {
+    std::fprintf(stderr, "%s: %s\n", job.name.c_str(), error_text(ended).c_str());
+  }
+  const bool usage = ended.code() == StatusCode::kInvalidArgument ||
+                     ended.code() == StatusCode::kFailedPrecondition;
+  std::fflush(nullptr);
+  _exit(told ? 0 : usage ? kExitUsage : kExitFailed);
+}
+
 int job_main(const std::vector<std::string>& words, const std::string& program) {
-  const JobFlags flags = parse_job_flags(words);
+  JobFlags flags = parse_job_flags(words);
   const auto picked = job_main_pick(flags.job);
   const std::string name = picked.is_ok() ? (*picked)->name : program;
   if (!flags.status.is_ok()) return refuse(name, flags.status, flags.summary_json);
@@ -171,7 +198,20 @@ int job_main(const std::vector<std::string>& words, const std::string& program) 
     std::printf("%s%s", plan->c_str(), plan->ends_with('\n') ? "" : "\n");
     return 0;
   }
-  return run(name, flags, env, control);
+  flags.cluster.job_words = flags.job_words;
+  flags.cluster.on_listening = [&](int port) {
+    if (flags.quiet) return;
+    std::fprintf(stderr, "%s: listening on %s:%d\n", name.c_str(), flags.cluster.bind.host.c_str(),
+                 port);
+  };
+  const JobBuild build = [&](const Options& options) -> Result<LogicalGraph> {
+    StreamEnvironment again;
+    again.options().merge(options);
+    SLUICE_RETURN_IF_ERROR(build_job(job, *arguments, again));
+    return std::move(again.graph());
+  };
+  if (flags.role == ProcessRole::kTaskManager) return run_worker(job, flags, build, control);
+  return run(name, flags, env, build, control);
 }
 
 }  // namespace

@@ -17,21 +17,14 @@ Behavior JobManagerActor::make_behavior() {
   return {
       [this](const RegisterTaskManager& registration) {
         const auto id = next_task_manager_++;
-        task_managers_[id] = registration.task_manager;
+        task_managers_[id] = {registration.task_manager, registration.node};
         slots_.add_task_manager(id, registration.slots);
         monitor(registration.task_manager);
-        for (const auto& wanted : std::exchange(waiting_, {})) {
-          send(jobs_[wanted.job].master, allocate(wanted));
-        }
+        offer_waiting();
       },
       [this](SubmitJob& submission) { submit(submission); },
       [this](const AllocateSlots& wanted) {
-        if (jobs_.count(wanted.job) == 0) return;
-        if (task_managers_.empty()) {
-          waiting_.push_back(wanted);
-        } else {
-          send(jobs_[wanted.job].master, allocate(wanted));
-        }
+        if (jobs_.count(wanted.job) > 0) offer_slots(wanted);
       },
       [this](const JobEnded& ended) { job_ended(ended.job, ended.result); },
       [this](const StopJob& stop) { to_master(stop); },
@@ -57,6 +50,7 @@ bool JobManagerActor::to_master(const Message& message) {
 }
 
 void JobManagerActor::on_exit() {
+  waiting_.clear();
   while (!jobs_.empty()) {
     JobResult lost;
     lost.job = jobs_.begin()->second.name;
@@ -79,7 +73,11 @@ void JobManagerActor::submit(SubmitJob& submission) {
   settings.job_manager = caf::actor_cast<ActorHandle>(this);
   const ActorHandle master = spawn<JobMasterActor>(std::move(settings));
   monitor(master);
-  jobs_[number] = {submission.plan->job_name, master, std::move(submission.on_end)};
+  jobs_[number] = {submission.plan->job_name,
+                   master,
+                   std::move(submission.on_end),
+                   std::move(submission.on_note),
+                   {}};
   send(master, StartJob{});
 }
 
@@ -92,8 +90,30 @@ SlotsAllocated JobManagerActor::allocate(const AllocateSlots& wanted) {
     allocated.status = slots.status();
     return allocated;
   }
-  for (const auto id : *slots) allocated.slots.push_back(task_managers_[id]);
+  for (const auto id : *slots) allocated.slots.push_back(task_managers_[id].actor);
   return allocated;
+}
+
+void JobManagerActor::offer_slots(const AllocateSlots& wanted) {
+  Job& job = jobs_[wanted.job];
+  SlotsAllocated allocated = allocate(wanted);
+  if (allocated.status.is_ok() || !(settings_.wait_for_slots || task_managers_.empty())) {
+    job.waiting_for.clear();
+    send(job.master, std::move(allocated));
+    return;
+  }
+  const std::string& why = allocated.status.message();
+  if (job.waiting_for != why && settings_.wait_for_slots && job.on_note) {
+    job.on_note("waiting for slots: " + why);
+  }
+  job.waiting_for = why;
+  waiting_.push_back(wanted);
+}
+
+void JobManagerActor::offer_waiting() {
+  for (const auto& wanted : std::exchange(waiting_, {})) {
+    if (jobs_.count(wanted.job) > 0) offer_slots(wanted);
+  }
 }
 
 void JobManagerActor::job_ended(JobNumber number, const JobResult& result) {
@@ -103,13 +123,14 @@ void JobManagerActor::job_ended(JobNumber number, const JobResult& result) {
   jobs_.erase(found);
   slots_.release(number);
   if (on_end) on_end(result);
+  offer_waiting();
 }
 
 void JobManagerActor::actor_down(const caf::actor_addr& address) {
   for (const auto& [id, task_manager] : task_managers_) {
-    if (task_manager.address() != address) continue;
+    if (task_manager.actor.address() != address) continue;
     for (const JobNumber number : slots_.remove_task_manager(id)) {
-      send(jobs_[number].master, TaskManagerLost{});
+      send(jobs_[number].master, TaskManagerLost{task_manager.node});
     }
     task_managers_.erase(id);
     return;

@@ -18,6 +18,8 @@ class JobManagerActor final : public ActorBase {
   struct Settings {
     const Clock* clock = nullptr;
     IoRunner* io = nullptr;
+    /// A job without enough slots waits for a TaskManager to join, instead of failing.
+    bool wait_for_slots = false;
   };
   JobManagerActor(ActorConfig& config, Settings settings);
 
@@ -30,9 +32,17 @@ class JobManagerActor final : public ActorBase {
     std::string name;
     ActorHandle master;
     std::function<void(JobResult)> on_end;
+    std::function<void(const std::string&)> on_note;
+    std::string waiting_for;  // Why it has no slots; empty while it has.
+  };
+  struct TaskManagerEntry {
+    ActorHandle actor;
+    std::string node;
   };
   void submit(SubmitJob& submission);
   SlotsAllocated allocate(const AllocateSlots& wanted);
+  void offer_slots(const AllocateSlots& wanted);
+  void offer_waiting();
   void job_ended(JobNumber number, const JobResult& result);
   /// To the master of a job; false when there is no such job.
   template <class Message>
@@ -41,9 +51,9 @@ class JobManagerActor final : public ActorBase {
 
   Settings settings_;
   SlotPool slots_;
-  std::map<SlotPool::TaskManagerId, ActorHandle> task_managers_;
+  std::map<SlotPool::TaskManagerId, TaskManagerEntry> task_managers_;
   std::map<JobNumber, Job> jobs_;
-  // Slots wanted while no TaskManager has registered yet, in order.
+  // Slots wanted and not there yet, in order.
   std::vector<AllocateSlots> waiting_;
   JobNumber next_job_ = 1;
   SlotPool::TaskManagerId next_task_manager_ = 1;

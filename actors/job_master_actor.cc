@@ -45,8 +45,9 @@ Behavior JobMasterActor::make_behavior() {
       [this](const EnumeratorFailed& failed) {
         if (is_own_enumerator()) apply({JobEventKind::kFailed, 0, failed.status});
       },
-      [this](TaskManagerLost) {
-        apply({JobEventKind::kFailed, 0, Status::unavailable("a TaskManager was lost")});
+      [this](const TaskManagerLost& lost) {
+        apply({JobEventKind::kFailed, 0,
+               Status::unavailable("TaskManager " + lost.node + " was lost")});
       },
       [this](const SlotsAllocated& allocated) { deploy(allocated); },
       [this](const TasksDeployed& deployed) { tasks_deployed(deployed); },
@@ -225,8 +226,11 @@ void JobMasterActor::deploy(const SlotsAllocated& allocated) {
     const ActorHandle& task_manager = allocated.slots[static_cast<size_t>(placement[task])];
     by_task_manager[task_manager].push_back(settings_.plan->graph.tasks()[task].id);
   }
-  pending_deployments_ = by_task_manager.size();
+  deploying_.clear();
   for (auto& [task_manager, tasks] : by_task_manager) {
+    deploying_[task_manager.address()] = tasks;
+    // It may be gone before it answers.
+    monitor(task_manager);
     send(task_manager, DeployTasks{settings_.plan, settings_.metrics, AttemptId{machine_.attempt()},
                                    std::move(tasks), caf::actor_cast<ActorHandle>(this),
                                    settings_.checkpoints, restore_});
@@ -234,6 +238,8 @@ void JobMasterActor::deploy(const SlotsAllocated& allocated) {
 }
 
 void JobMasterActor::tasks_deployed(const TasksDeployed& deployed) {
+  const auto from = caf::actor_cast<caf::actor_addr>(current_sender());
+  if (deploying_.erase(from) > 0) demonitor(from);
   for (const auto& [id, actor] : deployed.tasks) {
     tasks_[index_of(id)] = actor;
     monitor(actor);
@@ -243,7 +249,7 @@ void JobMasterActor::tasks_deployed(const TasksDeployed& deployed) {
   for (const TaskId missing : deployed.missing) {
     apply({JobEventKind::kTaskFailed, index_of(missing), deployed.status});
   }
-  if (--pending_deployments_ == 0 && !cancel_sent_) open_tasks();
+  if (deploying_.empty() && !cancel_sent_) open_tasks();
 }
 
 void JobMasterActor::open_tasks() {
@@ -319,6 +325,7 @@ void JobMasterActor::start_tasks() {
     send(coordinator_, TasksRunning{AttemptId{machine_.attempt()}, tasks_, enumerators_});
   }
   to_all_tasks([this](size_t task) { send(tasks_[task], StartTask{}); });
+  if (machine_.attempt() > 0) note("the job runs again");
   if (alignment_->is_used()) align_sources();
 }
 
@@ -326,6 +333,15 @@ void JobMasterActor::task_down(const caf::actor_addr& address) {
   if (coordinator_ && coordinator_.address() == address) {
     machine_.forbid_restart();
     apply({JobEventKind::kFailed, 0, Status::internal("the checkpoint coordinator ended")});
+    return;
+  }
+  if (const auto found = deploying_.find(address); found != deploying_.end()) {
+    const std::vector<TaskId> tasks = std::move(found->second);
+    deploying_.erase(found);
+    for (const TaskId task : tasks) {
+      apply({JobEventKind::kTaskFailed, index_of(task),
+             Status::unavailable("a TaskManager was lost while it was given tasks")});
+    }
     return;
   }
   for (size_t task = 0; task < tasks_.size(); ++task) {

@@ -98,7 +98,7 @@ class JobMasterActor final : public ActorBase {
   int64_t phase_since_ms_;
   int restarts_ = 0;
   size_t unopened_enumerators_ = 0;
-  size_t pending_deployments_ = 0;
+  std::map<caf::actor_addr, std::vector<TaskId>> deploying_;  // By TaskManager that has to answer.
   int commit_rounds_ = 0;
   bool cancel_sent_ = false;
   bool discarding_ = false;

@@ -100,6 +100,29 @@ std::vector<std::string> JobMetrics::dead_letters() const {
   return dead_letters_;
 }
 
+JobMetrics::TaskLook JobMetrics::look(TaskId task) const {
+  const std::lock_guard lock(mutex_);
+  const TaskNumbers& numbers = tasks_[plan_->graph.index_of(task)];
+  return {numbers_of(numbers), numbers.finished, numbers.node};
+}
+
+void JobMetrics::take_report(TaskId task, const TaskLook& look,
+                             const std::vector<std::map<std::string, int64_t>>& added) {
+  const std::lock_guard lock(mutex_);
+  TaskNumbers& numbers = tasks_[plan_->graph.index_of(task)];
+  numbers.last = look.progress;
+  numbers.finished = look.finished;
+  numbers.node = look.node;
+  for (size_t stage = 0; stage < added.size() && stage < numbers.groups.size(); ++stage) {
+    for (const auto& [name, value] : added[stage]) numbers.groups[stage]->counter(name).add(value);
+  }
+}
+
+void JobMetrics::take_dead_letter(const std::string& letter) {
+  const std::lock_guard lock(mutex_);
+  if (dead_letters_.size() < kDeadLettersKept) dead_letters_.push_back(letter);
+}
+
 VertexProgress JobMetrics::numbers_of(const TaskNumbers& task) const {
   if (task.live == nullptr) return task.last;
   const TaskProgress& live = *task.live;
@@ -159,6 +182,12 @@ TaskInspection JobMetrics::inspect_task(size_t index, int64_t steady_now_ns,
   look.busy_ns = progress.busy_ns;
   look.back_pressured_ns = progress.back_pressured_ns;
   look.idle_ns = progress.idle_ns;
+  look.node = numbers.node;
+  if (!numbers.node.empty()) {
+    look.state = numbers.finished ? "FINISHED" : "RUNNING";
+    look.state_bytes = progress.state_bytes;
+    return look;
+  }
   if (numbers.live == nullptr) {
     look.state = numbers.finished ? "FINISHED" : numbers.was_live ? "ENDED" : "CREATED";
     return look;

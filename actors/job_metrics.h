@@ -38,6 +38,19 @@ class JobMetrics {
   /// A checkpoint or savepoint is complete.
   void add_checkpoint(int64_t duration_ms);
 
+  struct TaskLook {
+    VertexProgress progress;
+    bool finished = false;
+    std::string node;  // Where it runs; empty: in this process.
+  };
+  /// The numbers of one task now.
+  TaskLook look(TaskId task) const;
+  /// Numbers of a task of another process: its progress, and per stage what was added to its
+  /// counters since the last report.
+  void take_report(TaskId task, const TaskLook& look,
+                   const std::vector<std::map<std::string, int64_t>>& added);
+  void take_dead_letter(const std::string& letter);
+
   /// Numbers now; job and seconds are the caller's.
   JobProgress progress() const;
   /// All tasks of this process, by task index; with `details` each task is asked and given
@@ -58,6 +71,7 @@ class JobMetrics {
     std::function<void()> wake;
     std::shared_ptr<const ActorGauge> gauge;
     bool was_live = false;
+    std::string node;  // Of another process, once it has reported.
     VertexProgress last;
     bool finished = false;
   };

@@ -1,8 +1,8 @@
 // Every message between actors: commands are imperative, facts are in the past tense.
 //
-// All of them stay inside the process and move by pointer (SLUICE_LOCAL_MESSAGE); those that will
-// cross processes get a wire form when there is a second process. Attempts need no fence here: each
-// attempt has actors of its own, and mail to an ended actor is dropped.
+// All of them stay inside the process and move by pointer (SLUICE_LOCAL_MESSAGE); between processes
+// actors that stand for the other side turn them into the wire form of actors/wire.h. Attempts need
+// no fence here: each attempt has actors of its own, and mail to an ended actor is dropped.
 #pragma once
 
 #include <functional>
@@ -26,6 +26,8 @@
 #include "state/checkpoint_protocol.h"
 
 namespace sluice {
+
+class RemoteOutput;
 
 using JobNumber = int;
 
@@ -60,8 +62,10 @@ struct TimerDue {
 /// The other ends of a task's channels and its masters.
 struct TaskPeers {
   struct End {
-    ActorHandle task;
+    ActorHandle task;  // Of this process; empty: in another one.
     int channel = 0;
+    std::shared_ptr<RemoteOutput> remote;  // Of an output to another process.
+    const RecordType* type = nullptr;      // Of an input from another process.
   };
   std::vector<End> outputs;  // By output channel.
   std::vector<End> inputs;   // By input channel.
@@ -246,7 +250,9 @@ struct AlignmentReported {
 
 struct StartJob {};
 /// A TaskManager that runs some of the job's tasks is gone.
-struct TaskManagerLost {};
+struct TaskManagerLost {
+  std::string node;
+};
 
 // ---- JobMaster to itself ------------------------------------------------------------------------
 
@@ -276,6 +282,8 @@ struct AlignSources {
 struct RegisterTaskManager {
   ActorHandle task_manager;
   int slots = 0;
+  /// For messages: where it runs. Empty: in this process.
+  std::string node;
 };
 
 struct SubmitJob {

@@ -59,6 +59,12 @@ Behavior TaskActor::make_behavior() {
         task_->add_credit(credit.channel, credit.credits, std::move(credit.recycled));
         schedule_run();
       },
+      [this](FrameArrived& arrived) { frame_arrived(arrived); },
+      [this](const ChannelLost& lost) {
+        // Behind the end of its data nothing more is due on its outputs.
+        if (phase_ == Phase::kOpen && task_->has_ended()) return;
+        fail(lost.status);
+      },
       [this](Run) {
         run_in_flight_ = false;
         if (phase_ == Phase::kOpen) step();
@@ -118,6 +124,7 @@ void TaskActor::on_exit() {
   // Also reached when the actor is killed: the operators are closed on every path.
   (void)close(false).is_ok();
   peers_.reset();
+  remote_inputs_.clear();
   master_ = nullptr;
   settings_->master = nullptr;
   waker_.reset();
@@ -198,7 +205,12 @@ Status TaskActor::open_task() {
 }
 
 void TaskActor::step() {
-  switch (task_->run(kStepNs)) {
+  const RunState state = task_->run(kStepNs);
+  if (!send_failure_.is_ok()) {
+    fail(send_failure_.with_prefix(display_name_ + ": "));
+    return;
+  }
+  switch (state) {
     case RunState::kMore:
       schedule_run();
       return;
@@ -212,6 +224,23 @@ void TaskActor::step() {
       fail(task_->status());
       return;
   }
+}
+
+void TaskActor::frame_arrived(FrameArrived& arrived) {
+  if (phase_ != Phase::kOpen) return;
+  const auto channel = static_cast<size_t>(arrived.channel);
+  remote_inputs_.resize(peers_->inputs.size());
+  remote_inputs_[channel] = arrived.input;
+  auto element =
+      arrived.input->take(std::move(arrived.frame), &clock_, peers_->inputs[channel].type);
+  if (!element.is_ok()) {
+    fail(element.status().with_prefix(display_name_ + ": input channel " + std::to_string(channel) +
+                                      ": "));
+    return;
+  }
+  if (!*element) return;
+  task_->receive(arrived.channel, std::move(**element));
+  schedule_run();
 }
 
 void TaskActor::schedule_run() {
@@ -285,11 +314,20 @@ void TaskActor::cancel() {
 
 void TaskActor::send(int channel, StreamElement element) {
   const TaskPeers::End& end = peers_->outputs[static_cast<size_t>(channel)];
-  ActorBase::send(end.task, Data{end.channel, std::move(element)});
+  if (!end.remote) {
+    ActorBase::send(end.task, Data{end.channel, std::move(element)});
+    return;
+  }
+  const Status sent = end.remote->send(element);
+  if (!sent.is_ok() && send_failure_.is_ok()) send_failure_ = sent;
 }
 
 void TaskActor::grant(int channel, uint32_t credits, BatchPtr recycled) {
   const TaskPeers::End& end = peers_->inputs[static_cast<size_t>(channel)];
+  if (!end.task) {
+    remote_inputs_[static_cast<size_t>(channel)]->grant(credits);
+    return;
+  }
   ActorBase::send(end.task, Credit{end.channel, credits, std::move(recycled)});
 }
 

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/cluster_messages.h"
 #include "actors/messages.h"
 #include "operators/task.h"
 
@@ -50,6 +51,7 @@ class TaskActor final : public ActorBase, private TaskLink {
 
   void open(const std::shared_ptr<const TaskPeers>& peers);
   Status open_task();
+  void frame_arrived(FrameArrived& arrived);
   void reached_end();
   void checkpoint_completed(const CheckpointCompleted& completed);
   void snapshot_written(const SnapshotOutcome& outcome);
@@ -62,7 +64,7 @@ class TaskActor final : public ActorBase, private TaskLink {
   void finish();
   void cancel();
 
-  // TaskLink: the way out. A network edge will be another kind of TaskPeers::End.
+  // TaskLink: the way out.
   void send(int channel, StreamElement element) override;
   void grant(int channel, uint32_t credits, BatchPtr recycled) override;
   void request_split() override;
@@ -81,6 +83,8 @@ class TaskActor final : public ActorBase, private TaskLink {
   std::shared_ptr<Waker> waker_;
   std::unique_ptr<Task> task_;
   std::shared_ptr<const TaskPeers> peers_;
+  std::vector<std::shared_ptr<RemoteInput>> remote_inputs_;  // By channel; from other processes.
+  Status send_failure_;  // What could not be sent in the step under way.
   Phase phase_ = Phase::kCreated;
   std::unique_ptr<TaskSnapshots> snapshots_;  // With checkpoints.
   bool started_ = false;  // What wakes it earlier waits: its peers may not be open yet.

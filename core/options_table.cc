@@ -53,6 +53,11 @@ constexpr OptionSpec kTable[] = {
      "under back pressure for larger snapshots."},
     {"execution.runtime-mode", kChoice, "streaming", 0, 0, "streaming|batch", true,
      "`batch` accepts bounded inputs only and gives final results."},
+    {"heartbeat.interval", kDuration, "500ms", 10, kYearMs, "", true,
+     "How often a TaskManager says that it is alive."},
+    {"heartbeat.timeout", kDuration, "5s", 100, kYearMs, "", true,
+     "A TaskManager that was silent for so long is lost. It has ended its tasks by itself after "
+     "three quarters of that time. A process that dies is noticed at once, without this."},
     {"metrics.latency.interval", kDuration, "0ms", 0, kYearMs, "", true,
      "How often sources send a latency marker through the job. 0: never."},
     {"on-bad-record", kChoice, "dead-letter", 0, 0, "fail|dead-letter", true,

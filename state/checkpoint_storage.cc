@@ -96,6 +96,12 @@ Result<std::unique_ptr<CheckpointStorage>> CheckpointStorage::open(
   return storage;
 }
 
+std::unique_ptr<CheckpointStorage> CheckpointStorage::attach(FileSystem& files,
+                                                             std::string directory) {
+  return std::unique_ptr<CheckpointStorage>(
+      new CheckpointStorage(files, std::move(directory), CheckpointStorageOptions{}));
+}
+
 std::string CheckpointStorage::checkpoint_directory(CheckpointId id) const {
   return join_path(directory_, std::string(kCheckpointPrefix) + std::to_string(id.value));
 }

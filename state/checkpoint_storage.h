@@ -73,7 +73,13 @@ class CheckpointStorage {
   static Result<std::unique_ptr<CheckpointStorage>> open(FileSystem& files, std::string directory,
                                                          CheckpointStorageOptions options);
 
+  /// For a process that writes state of tasks but leaves everything else to the one that opened the
+  /// directory: only state_path() may be used.
+  static std::unique_ptr<CheckpointStorage> attach(FileSystem& files, std::string directory);
+
   const std::string& directory() const { return directory_; }
+  /// Where checkpoint `id` is once it is complete.
+  std::string checkpoint_directory(CheckpointId id) const;
 
   // -- starting --
 
@@ -138,7 +144,6 @@ class CheckpointStorage {
 
   CheckpointStorage(FileSystem& files, std::string directory, CheckpointStorageOptions options)
       : files_(files), directory_(std::move(directory)), options_(options) {}
-  std::string checkpoint_directory(CheckpointId id) const;
   std::string shared_directory() const { return join_path(directory_, "shared"); }
   Status read_ids();
   Status write_ids(const Ids& ids);

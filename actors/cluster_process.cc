@@ -1,0 +1,425 @@
+#include "actors/cluster_process.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <unistd.h>
+#include <utility>
+
+#include "actors/cluster_gate_actor.h"
+#include "actors/embedded_client.h"
+#include "actors/heartbeat_actors.h"
+#include "actors/heartbeat_options.h"
+#include "actors/io_runner.h"
+#include "actors/job_log.h"
+#include "actors/job_manager_actor.h"
+#include "actors/job_preparation.h"
+#include "actors/job_store.h"
+#include "actors/leader_epoch.h"
+#include "actors/lease.h"
+#include "actors/node_system.h"
+#include "actors/peer_hub_actor.h"
+#include "actors/task_manager_actor.h"
+#include "actors/worker_actor.h"
+#include "core/clock.h"
+
+namespace sluice {
+namespace {
+
+/// Threads of a JobManager: it only passes messages on.
+constexpr size_t kManagerThreads = 2;
+/// What is said last must reach the network before the process ends.
+constexpr Duration kLastWords{300};
+
+NodeSettings node_settings(const ClusterSettings& cluster, size_t threads) {
+  NodeSettings node;
+  node.bind_host = cluster.bind.host;
+  node.port = cluster.bind.port;
+  node.scheduler_threads = threads;
+  node.cluster = cluster.cluster;
+  node.certificate = cluster.bind.certificate;
+  node.key = cluster.bind.key;
+  node.ca = cluster.bind.ca;
+  node.insecure = cluster.insecure;
+  return node;
+}
+
+size_t scheduler_threads(const Options& options) {
+  const int64_t threads = options.get(options::kSchedulerThreads);
+  return static_cast<size_t>(threads > 0 ? threads : static_cast<int64_t>(machine_cores()));
+}
+
+void warn_if_open(const ClusterSettings& cluster, const JobSettings& settings) {
+  if (is_loopback(cluster.bind.host) || !cluster.bind.ca.empty() || !settings.on_note) return;
+  settings.on_note("INSECURE: everybody who reaches " + cluster.bind.host +
+                   " can take part in this cluster and run code");
+}
+
+int64_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  int64_t total = 0;
+  int64_t resident = 0;
+  statm >> total >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+// ---- JobManager ---------------------------------------------------------------------------------
+
+/// The actors of a JobManager process; they live until it ends.
+class ManagerNode final : public SteeredCluster {
+ public:
+  ManagerNode(const ClusterSettings& cluster, const JobSettings& settings, JobIdentity identity,
+              int64_t epoch)
+      : io_(static_cast<size_t>(settings.options.get(options::kIoThreads))),
+        node_(node_settings(cluster, kManagerThreads)) {
+    Fence fence;
+    fence.cluster = cluster.cluster;
+    fence.incarnation = make_incarnation();
+    fence.leader_epoch = epoch;
+    JobManagerActor::Settings manager;
+    manager.clock = &system_clock();
+    manager.io = &io_;
+    manager.wait_for_slots = true;
+    job_manager_ = node_.actors().spawn<JobManagerActor>(manager);
+    HeartbeatWatchActor::Settings watch;
+    watch.clock = &system_clock();
+    watch.fence = fence;
+    watch.interval = settings.options.get(options::kHeartbeatInterval);
+    watch.timeout = settings.options.get(options::kHeartbeatTimeout);
+    watch_ = spawn_heartbeat_watch(node_.actors(), watch);
+    auto gate = std::make_shared<ClusterGateActor::Settings>();
+    gate->node = &node_;
+    gate->clock = &system_clock();
+    gate->fence = fence;
+    gate->identity = std::move(identity);
+    gate->job_manager = job_manager_;
+    gate->heartbeat_watch = watch_;
+    gate->directory = tasks_;
+    gate->heartbeat_interval = watch.interval;
+    gate->lease = lease_of(watch.timeout);
+    gate->on_note = settings.on_note;
+    gate_ = node_.actors().spawn<ClusterGateActor>(std::move(gate));
+  }
+  ManagerNode(const ManagerNode&) = delete;
+  ManagerNode& operator=(const ManagerNode&) = delete;
+
+  Result<int> listen() { return node_.publish(gate_); }
+  void submit(SubmitJob job) { send_from_outside(job_manager_, std::move(job)); }
+  void stop_jobs(StopJob stop) override { send_from_outside(job_manager_, std::move(stop)); }
+  void cancel_jobs() override { send_from_outside(job_manager_, CancelJob{}); }
+  void inspect(InspectJob inspect) override { send_from_outside(job_manager_, std::move(inspect)); }
+  void snapshot(SnapshotJob snapshot) override {
+    send_from_outside(job_manager_, std::move(snapshot));
+  }
+  const ActorDirectory& directory() const override { return *node_.directory(); }
+  std::vector<TaskManagerInspection> task_managers() const { return tasks_->task_managers(); }
+  void end_workers(const std::string& reason) { send_from_outside(gate_, EndWorkers{reason}); }
+
+ private:
+  ThreadPoolIoRunner io_;
+  NodeSystem node_;
+  const std::shared_ptr<TaskDirectory> tasks_ = std::make_shared<TaskDirectory>();
+  ActorHandle job_manager_;
+  ActorHandle watch_;
+  ActorHandle gate_;
+};
+
+/// An earlier run of this cluster's job, if one is remembered.
+Result<std::optional<JobResult>> find_earlier_run(const JobStore& store, JobSettings& settings) {
+  SLUICE_ASSIGN_OR_RETURN(auto record, store.find(settings.name));
+  if (!record) return std::optional<JobResult>();
+  if (record->ended) {
+    if (settings.on_note) settings.on_note("the job has ended in an earlier run");
+    return std::optional<JobResult>(std::move(record->result));
+  }
+  if (record->parallelism > 0) {
+    settings.options.put(options::kParallelism, static_cast<int64_t>(record->parallelism));
+  }
+  const bool checkpointing = settings.options.get(options::kCheckpointInterval).count() > 0;
+  if (checkpointing && settings.restore.from.empty()) settings.restore.from = "latest";
+  if (settings.on_note) settings.on_note("going on with the job of an earlier JobManager");
+  return std::optional<JobResult>();
+}
+
+void wait_a_moment(Duration time) {
+  std::mutex mutex;
+  std::condition_variable never;
+  std::unique_lock lock(mutex);
+  never.wait_for(lock, time);
+}
+
+}  // namespace
+
+namespace {
+
+/// Whether and to what the job is to be rescaled once it has stopped.
+class RescaleRequest {
+ public:
+  Status ask(int parallelism, const JobPlan& plan) {
+    if (!plan.checkpointing()) {
+      return Status::failed_precondition("the job takes no checkpoints, so it cannot be rescaled");
+    }
+    int most = kMaxParallelismLimit;
+    for (const ChainedVertex& vertex : plan.graph.chained().vertices) {
+      most = std::min(most, vertex.max_parallelism);
+    }
+    if (parallelism < 1 || parallelism > most) {
+      return Status::invalid_argument("parallelism " + std::to_string(parallelism) +
+                                      " is not in 1.." + std::to_string(most));
+    }
+    const std::lock_guard lock(mutex_);
+    if (parallelism_ > 0) return Status::failed_precondition("a rescale is under way");
+    parallelism_ = parallelism;
+    return Status::ok();
+  }
+  /// 0: none. Afterwards there may be another one.
+  int take() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(parallelism_, 0);
+  }
+
+ private:
+  std::mutex mutex_;
+  int parallelism_ = 0;
+};
+
+void add_run(JobResult& total, const JobResult& run) {
+  JobResult sum = run;
+  sum.records_in += total.records_in;
+  sum.records_out += total.records_out;
+  sum.late += total.late;
+  sum.dead_letter += total.dead_letter;
+  sum.seconds += total.seconds;
+  sum.restarts += total.restarts;
+  for (const auto& [name, value] : total.accumulators) sum.accumulators[name] += value;
+  total = std::move(sum);
+}
+
+/// One run of the job from submission to its end.
+JobResult run_once(ManagerNode& node, const PreparedJob& job, const JobSettings& settings,
+                   const std::shared_ptr<RescaleRequest>& rescale,
+                   const std::shared_ptr<JobLog>& log) {
+  const auto outcome = std::make_shared<JobOutcome>();
+  node.submit({job.plan, job.metrics,
+               [outcome](JobResult result) { outcome->set(std::move(result)); }, job.checkpoints,
+               settings.on_note});
+  if (settings.control != nullptr) {
+    auto& control = settings.control->impl();
+    control.listen([&node, note = settings.on_note](auto request) { steer(node, request, note); });
+  }
+  const auto ask = [&node, rescale, plan = job.plan](int parallelism) {
+    SLUICE_RETURN_IF_ERROR(rescale->ask(parallelism, *plan));
+    StopJob stop;
+    stop.on_refused = [rescale](const Status&) { (void)rescale->take(); };
+    node.stop_jobs(std::move(stop));
+    return Status::ok();
+  };
+  EmbeddedClient client({&node, job.plan, job.metrics, job.checkpoints, log, outcome,
+                         &system_clock(), ask, [&node] { return node.task_managers(); }});
+  std::shared_ptr<void> served = settings.serve ? settings.serve(client) : nullptr;
+  JobResult result = wait_for_end(*outcome, settings, *job.metrics);
+  served.reset();
+  if (settings.control != nullptr) settings.control->impl().listen(nullptr);
+  result.first_dead_letters = job.metrics->dead_letters();
+  return result;
+}
+
+/// The actors of the run let go of the checkpoint directory, so that the next run can take it.
+void release(PreparedJob& job) {
+  constexpr int kLooksMax = 2000;
+  for (int look = 0; look < kLooksMax && job.checkpoints.use_count() > 1; ++look) {
+    wait_a_moment(Duration(5));
+  }
+  job = {};
+}
+
+}  // namespace
+
+Result<JobResult> run_job_manager(const JobBuild& build, const JobSettings& given,
+                                  const ClusterSettings& cluster) {
+  JobSettings settings = given;
+  const auto log = std::make_shared<JobLog>();
+  settings.on_note = [log, on_note = given.on_note](const std::string& text) {
+    log->add(system_clock().wall_ms(), text);
+    if (on_note) on_note(text);
+  };
+  SLUICE_RETURN_IF_ERROR(check_node_settings(node_settings(cluster, kManagerThreads)));
+  SLUICE_ASSIGN_OR_RETURN(
+      const Leadership leadership,
+      take_leadership(local_file_system(), cluster.ha_directory,
+                      cluster.bind.host + ", process " + std::to_string(getpid()), system_clock()));
+  JobStore store(local_file_system(), cluster.ha_directory);
+  SLUICE_ASSIGN_OR_RETURN(const auto earlier, find_earlier_run(store, settings));
+  if (earlier) return *earlier;
+  // Decided here, so that every process makes the same plan.
+  if (settings.options.get(options::kParallelism) == 0) {
+    settings.options.put(options::kParallelism, static_cast<int64_t>(machine_cores()));
+  }
+  SLUICE_ASSIGN_OR_RETURN(LogicalGraph graph, build(settings.options));
+  const JobIdentity identity = identity_of(graph, cluster.job_words);
+  SLUICE_ASSIGN_OR_RETURN(PreparedJob job,
+                          prepare_job(std::move(graph), settings, machine_cores()));
+  SLUICE_RETURN_IF_ERROR(check_sendable(*job.plan));
+  // Never destroyed: the end of a process is not the place to wait for connections.
+  auto& node =
+      *std::make_unique<ManagerNode>(cluster, settings, identity, leadership.epoch).release();
+  SLUICE_ASSIGN_OR_RETURN(const int port, node.listen());
+  SLUICE_RETURN_IF_ERROR(store.started(settings.name));
+  warn_if_open(cluster, settings);
+  if (cluster.on_listening) cluster.on_listening(port);
+  JobResult total;
+  for (;;) {
+    const auto rescale = std::make_shared<RescaleRequest>();
+    const JobResult run = run_once(node, job, settings, rescale, log);
+    add_run(total, run);
+    const int parallelism = rescale->take();
+    // Without a savepoint the job has ended by itself, or failed.
+    if (parallelism == 0 || run.status != JobStatus::kFinished || run.savepoint.empty()) break;
+    settings.options.put(options::kParallelism, static_cast<int64_t>(parallelism));
+    settings.restore = {.from = "latest"};
+    SLUICE_RETURN_IF_ERROR(store.started(settings.name, parallelism));
+    release(job);
+    SLUICE_ASSIGN_OR_RETURN(LogicalGraph again, build(settings.options));
+    SLUICE_ASSIGN_OR_RETURN(
+        job, prepare_job(std::move(again), settings, machine_cores(), run.savepoint));
+    if (settings.on_note) {
+      settings.on_note("rescaled to parallelism " + std::to_string(parallelism));
+    }
+  }
+  const Status remembered = store.ended(total);
+  if (!remembered.is_ok() && settings.on_note) {
+    settings.on_note("the end of the job is not remembered: " + remembered.message());
+  }
+  node.end_workers("the job has ended");
+  wait_a_moment(kLastWords);
+  return total;
+}
+
+// ---- TaskManager --------------------------------------------------------------------------------
+
+namespace {
+
+/// Why a TaskManager's process is to end.
+class EndSignal {
+ public:
+  void set(const Status& reason) {
+    const std::lock_guard lock(mutex_);
+    if (!reason_) reason_ = reason;
+    changed_.notify_all();
+  }
+  Status wait() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return reason_.has_value(); });
+    return *reason_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<Status> reason_;
+};
+
+[[noreturn]] void end_fenced(const std::string& name, const std::string& why) {
+  std::fprintf(stderr, "%s: this process ends: %s\n", name.c_str(), why.c_str());
+  std::fflush(nullptr);
+  _exit(kExitFenced);
+}
+
+/// The task that has been in one call for longer than `limit`, or "".
+std::string stuck_task(const ActorDirectory& directory, int64_t now_ms, Duration limit) {
+  for (const ActorInspection& actor : directory.actors()) {
+    if (actor.kind != "task" || !actor.running || now_ms - actor.active < limit.count()) continue;
+    return "task " + actor.label + " has not come back from user code for " +
+           to_text(Duration(now_ms - actor.active));
+  }
+  return "";
+}
+
+/// Spawns the actors of a TaskManager; they live until the process ends.
+Status start_worker(NodeSystem& node, ThreadPoolIoRunner& io, const GraphBuilder& build,
+                    const JobIdentity& identity, const JobSettings& settings,
+                    const ClusterSettings& cluster, const std::shared_ptr<EndSignal>& end) {
+  const std::string name = settings.name;
+  auto worker = std::make_shared<WorkerActor::Settings>();
+  worker->own.incarnation = make_incarnation();
+  PeerHubActor::Settings hub;
+  hub.node = &node;
+  hub.cluster = cluster.cluster;
+  hub.incarnation = worker->own.incarnation;
+  worker->hub = node.actors().spawn<PeerHubActor>(hub);
+  SLUICE_ASSIGN_OR_RETURN(const int port, node.publish(worker->hub));
+  worker->own.host = cluster.bind.host;
+  worker->own.port = port;
+  send_from_outside(worker->hub, OwnEndpoint{worker->own});
+  worker->node = &node;
+  worker->clock = &system_clock();
+  worker->io = &io;
+  worker->files = &local_file_system();
+  worker->manager = {cluster.manager.host, cluster.manager.port, ""};
+  worker->cluster = cluster.cluster;
+  worker->slots = cluster.slots > 0 ? cluster.slots : machine_cores();
+  worker->identity = identity;
+  worker->build = build;
+  worker->on_end = [end](const Status& reason) { end->set(reason); };
+  worker->on_stuck = [name](const std::string& why) { end_fenced(name, why); };
+  worker->on_note = settings.on_note;
+  HeartbeatActor::Settings heartbeat;
+  heartbeat.clock = &system_clock();
+  heartbeat.on_frozen = [name] {
+    end_fenced(name, "it stood still for longer than its lease, others may have its tasks");
+  };
+  heartbeat.resident_bytes = resident_bytes;
+  heartbeat.look_for_stuck = [name, actors = node.directory(),
+                              limit = settings.options.get(options::kTaskStuckTimeout)] {
+    const std::string stuck = stuck_task(*actors, system_clock().wall_ms(), limit);
+    if (!stuck.empty()) end_fenced(name, stuck);
+  };
+  worker->heartbeat = spawn_heartbeat(node.actors(), heartbeat);
+  TaskManagerActor::Settings tasks;
+  tasks.clock = &system_clock();
+  tasks.io = &io;
+  tasks.slots = worker->slots;
+  tasks.job_manager = node.actors().spawn<WorkerActor>(std::move(worker));
+  node.actors().spawn<TaskManagerActor>(std::move(tasks));
+  if (cluster.on_listening) cluster.on_listening(port);
+  return Status::ok();
+}
+
+}  // namespace
+
+Status run_task_manager(const JobBuild& build, const JobSettings& settings,
+                        const ClusterSettings& cluster) {
+  const NodeSettings node = node_settings(cluster, scheduler_threads(settings.options));
+  SLUICE_RETURN_IF_ERROR(check_node_settings(node));
+  if (node.bind_host == "0.0.0.0" || node.bind_host == "::") {
+    return Status::invalid_argument(
+        "--bind " + node.bind_host +
+        ": give the address at which other TaskManagers reach this one");
+  }
+  SLUICE_ASSIGN_OR_RETURN(const LogicalGraph graph, build(settings.options));
+  warn_if_open(cluster, settings);
+  // The actors live until the process ends: user code may be anywhere, and destructors of threads
+  // that are still in it would wait for ever.
+  static auto& system = *std::make_unique<NodeSystem>(node).release();
+  static auto& io = *std::make_unique<ThreadPoolIoRunner>(
+                         static_cast<size_t>(settings.options.get(options::kIoThreads)))
+                         .release();
+  const auto end = std::make_shared<EndSignal>();
+  SLUICE_RETURN_IF_ERROR(start_worker(system, io, build, identity_of(graph, cluster.job_words),
+                                      settings, cluster, end));
+  if (settings.control != nullptr) {
+    settings.control->impl().listen([end](JobControl::Impl::Request request) {
+      if (request == JobControl::Impl::Request::kSavepoint) return;
+      end->set(Status::cancelled("the TaskManager was told to end"));
+    });
+  }
+  Status reason = end->wait();
+  if (settings.control != nullptr) settings.control->impl().listen(nullptr);
+  return reason;
+}
+
+}  // namespace sluice

@@ -1,0 +1,62 @@
+// Stream elements as bytes, in frames: the form in which a channel crosses processes.
+//
+// FrameEncoder runs on the sending task's thread, FrameDecoder on the receiver's. An element is
+// encoded with the record codec, cut into frames of at most kFrameBytes, numbered and given a
+// checksum. The decoder refuses anything but the next frame of its channel, intact: a gap or damage
+// fails the attempt, it is never skipped.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "core/clock.h"
+#include "core/element.h"
+#include "core/status.h"
+
+namespace sluice {
+
+inline constexpr size_t kFrameBytes = 256 * 1024;
+/// Larger than this is no record any more; checked before memory is taken for it.
+inline constexpr size_t kElementBytesMax = 64 * 1024 * 1024;
+
+/// One frame before it gets the token of its channel.
+struct Frame {
+  uint64_t sequence = 0;
+  uint32_t crc32c = 0;
+  bool ends_element = true;
+  std::string bytes;
+};
+
+class FrameEncoder {
+ public:
+  explicit FrameEncoder(const Clock* clock) : clock_(clock) {}
+  /// Calls `emit` with the frames of the element, in order.
+  Status encode(const StreamElement& element, const std::function<void(Frame)>& emit);
+
+ private:
+  const Clock* clock_;
+  uint64_t next_sequence_ = 0;
+};
+
+class FrameDecoder {
+ public:
+  /// `type`: of the records on this channel.
+  FrameDecoder(const Clock* clock, const RecordType* type) : clock_(clock), type_(type) {}
+  /// The element that `frame` completes, or nothing yet.
+  Result<std::optional<StreamElement>> take(Frame frame);
+
+ private:
+  Result<StreamElement> decode(std::string_view bytes) const;
+
+  const Clock* clock_;
+  const RecordType* type_;
+  uint64_t next_sequence_ = 0;
+  std::string partial_;
+};
+
+/// Checksum of a frame: over its number and its bytes.
+uint32_t frame_checksum(const Frame& frame);
+
+}  // namespace sluice

@@ -1,0 +1,221 @@
+#include "actors/peer_hub_actor.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "actors/control_codec.h"
+#include "core/version.h"
+
+namespace sluice {
+namespace {
+
+Endpoint endpoint_of(const proto::Endpoint& from) {
+  return {from.host(), from.port(), from.incarnation()};
+}
+
+}  // namespace
+
+PeerHubActor::PeerHubActor(ActorConfig& config, Settings settings)
+    : ActorBase(config), settings_(std::move(settings)) {}
+
+Behavior PeerHubActor::make_behavior() {
+  guard_handlers(this, [](const std::string&) {});
+  on_actor_down(this, [this](const caf::actor_addr& address) { peer_down(address); });
+  // What strangers send is not ours to fail for.
+  refuse_unknown_messages(this, [](const std::string&) {});
+  return {
+      [this](DataFrame& frame) { frame_arrived(frame); },
+      [this](const CreditFrame& credit) {
+        const auto found = channels_.find(credit.token);
+        if (found == channels_.end()) {
+          ++dropped_frames_;
+          return;
+        }
+        send(found->second.task, Credit{found->second.channel, credit.credits, BatchPtr()});
+      },
+      [this](const FramesTaken& taken) {
+        if (Peer* peer = sender_peer()) peer->link->taken(taken.bytes);
+      },
+      [this](const Wire<proto::Hello>& wire) {
+        const auto hello = unwrap(wire);
+        const ActorHandle sender = caf::actor_cast<ActorHandle>(current_sender());
+        if (!hello.is_ok() || !sender || wire.fence.cluster != settings_.cluster) return;
+        add_peer(endpoint_of(hello->from()), sender);
+      },
+      [this](const Wire<proto::OpenChannels>& wire) { open_channels(wire); },
+      [this](OwnEndpoint& own) { own_ = std::move(own.endpoint); },
+      [this](TasksPlaced& placed) {
+        auto& tasks = tasks_[placed.key];
+        for (auto& [id, task] : placed.tasks) tasks[id] = std::move(task);
+      },
+      [this](OutputOpened& opened) {
+        channels_[opened.token] = {opened.key, std::move(opened.task), opened.channel,
+                                   std::move(opened.link), nullptr};
+      },
+      [this](const ConnectPeers& wanted) { connect(wanted); },
+      [this](const Dialled& result) { dialled(result); },
+      [this](const ConnectTimedOut& timeout) {
+        if (peers_.count(timeout.incarnation) > 0) return;
+        fail_waiting(timeout.incarnation,
+                     Status::unavailable("no connection within " + to_text(kConnectTimeout)));
+      },
+      [this](const AttemptGone& gone) {
+        tasks_.erase(gone.key);
+        std::erase_if(channels_, [&](const auto& entry) { return entry.second.key == gone.key; });
+      },
+  };
+}
+
+void PeerHubActor::on_exit() {
+  for (auto& [incarnation, peer] : peers_) peer.link->close();
+  peers_.clear();
+  channels_.clear();
+  tasks_.clear();
+  waiting_.clear();
+}
+
+// ---- connections --------------------------------------------------------------------------------
+
+void PeerHubActor::connect(const ConnectPeers& wanted) {
+  waiting_.push_back({wanted, caf::actor_cast<ActorHandle>(current_sender())});
+  for (const Endpoint& peer : wanted.peers) {
+    if (peers_.count(peer.incarnation) > 0 || dialling_.count(peer.incarnation) > 0) continue;
+    dialling_[peer.incarnation] = peer;
+    if (settings_.incarnation < peer.incarnation) {
+      settings_.node->dial(peer, caf::actor_cast<ActorHandle>(this));
+    }
+    send_later(this, kConnectTimeout, ConnectTimedOut{peer.incarnation});
+  }
+  answer_waiting();
+}
+
+void PeerHubActor::dialled(const Dialled& result) {
+  const std::string& incarnation = result.endpoint.incarnation;
+  if (peers_.count(incarnation) > 0) return;
+  if (!result.status.is_ok()) {
+    fail_waiting(incarnation, result.status);
+    return;
+  }
+  proto::Hello hello;
+  hello.mutable_from()->set_host(own_.host);
+  hello.mutable_from()->set_port(own_.port);
+  hello.mutable_from()->set_incarnation(settings_.incarnation);
+  hello.set_sluice_version(kSluiceVersion);
+  auto wire = wrap(fence(), hello);
+  if (wire.is_ok()) send(result.gate, std::move(*wire));
+  add_peer(result.endpoint, result.gate);
+}
+
+void PeerHubActor::add_peer(const Endpoint& endpoint, const ActorHandle& hub) {
+  dialling_.erase(endpoint.incarnation);
+  Peer& peer = peers_[endpoint.incarnation];
+  if (peer.link) peer.link->close();
+  peer.hub = hub;
+  monitor(hub);
+  const ActorHandle self = caf::actor_cast<ActorHandle>(this);
+  PeerLink::Transport transport;
+  transport.frame = [self, hub](DataFrame frame) { caf::send_as(self, hub, std::move(frame)); };
+  transport.credit = [self, hub](CreditFrame credit) { caf::send_as(self, hub, credit); };
+  transport.open = [self, hub](Wire<proto::OpenChannels> channels) {
+    caf::send_as(self, hub, std::move(channels));
+  };
+  peer.link = std::make_shared<PeerLink>(endpoint.node(), std::move(transport));
+  answer_waiting();
+}
+
+void PeerHubActor::answer_waiting() {
+  std::erase_if(waiting_, [this](const Waiting& waiting) {
+    PeersConnected connected;
+    connected.task = waiting.wanted.task;
+    for (const Endpoint& peer : waiting.wanted.peers) {
+      const auto found = peers_.find(peer.incarnation);
+      if (found == peers_.end()) return false;
+      connected.links.push_back(found->second.link);
+    }
+    send(waiting.reply_to, std::move(connected));
+    return true;
+  });
+}
+
+void PeerHubActor::fail_waiting(const std::string& incarnation, const Status& status) {
+  const auto dialling = dialling_.find(incarnation);
+  if (dialling == dialling_.end()) return;
+  const Status named = status.with_prefix("TaskManager " + dialling->second.node() + ": ");
+  dialling_.erase(dialling);
+  std::erase_if(waiting_, [&](const Waiting& waiting) {
+    const auto& wanted = waiting.wanted.peers;
+    const bool concerned = std::any_of(wanted.begin(), wanted.end(), [&](const Endpoint& peer) {
+      return peer.incarnation == incarnation;
+    });
+    if (concerned) send(waiting.reply_to, PeersConnected{waiting.wanted.task, named, {}});
+    return concerned;
+  });
+}
+
+void PeerHubActor::peer_down(const caf::actor_addr& address) {
+  const auto lost = std::find_if(peers_.begin(), peers_.end(), [&](const auto& entry) {
+    return entry.second.hub.address() == address;
+  });
+  if (lost == peers_.end()) return;
+  const std::shared_ptr<PeerLink> link = lost->second.link;
+  peers_.erase(lost);
+  link->close();
+  const Status status =
+      Status::unavailable("the connection to TaskManager " + link->node() + " was lost");
+  std::set<caf::actor_addr> told;
+  std::erase_if(channels_, [&](const auto& entry) {
+    const Channel& channel = entry.second;
+    if (channel.link != link) return false;
+    if (!channel.ended && told.insert(channel.task.address()).second) {
+      send(channel.task, ChannelLost{status});
+    }
+    return true;
+  });
+}
+
+PeerHubActor::Peer* PeerHubActor::sender_peer() {
+  const auto sender = current_sender();
+  for (auto& [incarnation, peer] : peers_) {
+    if (peer.hub.address() == sender) return &peer;
+  }
+  return nullptr;
+}
+
+// ---- channels -----------------------------------------------------------------------------------
+
+void PeerHubActor::open_channels(const Wire<proto::OpenChannels>& wire) {
+  Peer* peer = sender_peer();
+  const auto opening = unwrap(wire);
+  const auto tasks = tasks_.find({wire.fence.job, wire.fence.attempt});
+  // An attempt that is over here, or never was: its frames find no token and are dropped.
+  if (peer == nullptr || !opening.is_ok() || tasks == tasks_.end()) {
+    ++dropped_frames_;
+    return;
+  }
+  for (const auto& channel : opening->channels()) {
+    const auto task = tasks->second.find(from_proto(channel.receiver()));
+    if (task == tasks->second.end()) continue;
+    channels_[channel.token()] = {tasks->first, task->second, channel.input_channel(), peer->link,
+                                  std::make_shared<RemoteInput>(channel.token(), peer->link)};
+  }
+}
+
+void PeerHubActor::frame_arrived(DataFrame& frame) {
+  if (Peer* peer = sender_peer()) {
+    peer->taken_bytes += frame.bytes.size();
+    if (peer->taken_bytes >= kTakenStep) {
+      send(peer->hub, FramesTaken{std::exchange(peer->taken_bytes, 0)});
+    }
+  }
+  const auto found = channels_.find(frame.token);
+  if (found == channels_.end() || !found->second.input) {
+    ++dropped_frames_;
+    return;
+  }
+  send(found->second.task, FrameArrived{found->second.channel, found->second.input,
+                                        Frame{frame.sequence, frame.crc32c, frame.ends_element,
+                                              std::move(frame.bytes)}});
+}
+
+}  // namespace sluice

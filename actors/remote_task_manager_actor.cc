@@ -1,0 +1,211 @@
+#include "actors/remote_task_manager_actor.h"
+
+#include <filesystem>
+#include <utility>
+
+#include "actors/control_codec.h"
+
+namespace sluice {
+
+RemoteTaskManagerActor::RemoteTaskManagerActor(ActorConfig& config,
+                                               std::shared_ptr<Settings> settings)
+    : ActorBase(config), settings_(std::move(settings)), gate_(settings_->fence.cluster) {
+  gate_.raise_epoch(settings_->fence.leader_epoch);
+}
+
+Behavior RemoteTaskManagerActor::make_behavior() {
+  guard_handlers(this, [this](const std::string& text) { note(text); });
+  refuse_unknown_messages(this, [this](const std::string& text) { note(text); });
+  on_actor_down(this, [this](const caf::actor_addr& address) { actor_down(address); });
+  monitor(settings_->worker);
+  welcome();
+  return {
+      [this](const DeployTasks& command) { deploy(command); },
+      [this](HeartbeatsLost) { lost("no heartbeat"); },
+      [this](const Probed& probed) {
+        if (probed.status.code() == StatusCode::kNotFound) return lost("its process is gone");
+        if (!std::exchange(noted_break_, true)) {
+          note("the connection to TaskManager " + settings_->where->node() +
+               " was lost; its lease runs");
+        }
+        // A process that is being killed may still have been listening.
+        send_later(this, kProbePause, ProbeAgain{});
+      },
+      [this](ProbeAgain) {
+        settings_->node->probe(*settings_->where, caf::actor_cast<ActorHandle>(this));
+      },
+      [this](const RegistrationLost&) { lost("it registers again"); },
+      [this](const Wire<proto::TasksDeployed>& wire) {
+        if (admit(wire.fence)) deployed(wire);
+      },
+      [this](const Wire<proto::TaskReport>& wire) {
+        if (admit(wire.fence)) report(wire);
+      },
+      [this](const Wire<proto::NumbersReported>& wire) {
+        if (admit(wire.fence)) numbers(wire);
+      },
+      [this](const EndWorkers& end) {
+        proto::EndProcess message;
+        message.set_reason(end.reason);
+        send_worker({}, message);
+        quit();
+      },
+  };
+}
+
+void RemoteTaskManagerActor::on_exit() {
+  settings_->directory->left(settings_->where->incarnation);
+  attempts_.clear();
+  settings_->worker = nullptr;
+  settings_->job_manager = nullptr;
+  settings_->heartbeat_watch = nullptr;
+}
+
+void RemoteTaskManagerActor::welcome() {
+  const ActorHandle self = caf::actor_cast<ActorHandle>(this);
+  // Watched before it knows, so that its first heartbeat is expected.
+  send(settings_->heartbeat_watch, WatchHeartbeats{settings_->where->incarnation, self});
+  proto::TaskManagerRegistered registered;
+  registered.set_node(settings_->where->node());
+  registered.set_heartbeat_interval_ms(settings_->heartbeat_interval.count());
+  registered.set_lease_ms(settings_->lease.count());
+  registered.set_sequence(settings_->registration);
+  send_worker({}, registered);
+  TaskManagerInspection look;
+  look.node = settings_->where->node();
+  look.slots = settings_->slots;
+  look.pid = settings_->pid;
+  look.registered = settings_->clock->wall_ms();
+  look.heartbeat = look.registered;
+  settings_->directory->joined(settings_->where->incarnation, std::move(look));
+  send(settings_->job_manager,
+       RegisterTaskManager{self, settings_->slots, settings_->where->node()});
+  note("TaskManager " + settings_->where->node() + " joined with " +
+       std::to_string(settings_->slots) + " slots");
+}
+
+template <class M>
+void RemoteTaskManagerActor::send_worker(AttemptKey key, const M& message) {
+  Fence fence = settings_->fence;
+  fence.job = key.job;
+  fence.attempt = key.attempt;
+  auto wire = wrap(fence, message);
+  if (wire.is_ok()) {
+    send(settings_->worker, std::move(*wire));
+  } else {
+    lost(wire.status().message());
+  }
+}
+
+void RemoteTaskManagerActor::deploy(const DeployTasks& command) {
+  const AttemptKey key{command.master.id(), command.attempt.value};
+  Attempt& attempt = attempts_[key];
+  attempt.master = command.master;
+  attempt.metrics = command.metrics;
+  monitor(command.master);
+  proto::DeployTasks message;
+  *message.mutable_job() = describe_job(*command.plan, command.checkpoints.get());
+  for (const TaskId id : command.tasks) to_proto(id, *message.add_tasks());
+  if (command.restore) {
+    const auto& checkpoints = *command.checkpoints;
+    const std::string path = checkpoints.storage
+                                 ? checkpoints.storage->checkpoint_directory(command.restore->id)
+                                 : checkpoints.restored_path;
+    message.set_restore_path(std::filesystem::absolute(path).string());
+  }
+  send_worker(key, message);
+}
+
+void RemoteTaskManagerActor::deployed(const Wire<proto::TasksDeployed>& wire) {
+  const AttemptKey key{wire.fence.job, wire.fence.attempt};
+  const auto found = attempts_.find(key);
+  const auto message = unwrap(wire);
+  if (found == attempts_.end() || !message.is_ok()) {
+    gate_.count(FenceVerdict::kOldAttempt);
+    return;
+  }
+  Attempt& attempt = found->second;
+  TasksDeployed answer;
+  for (const auto& task : message->tasks()) {
+    const TaskId id = from_proto(task);
+    auto settings = std::make_shared<RemoteTaskActor::Settings>();
+    settings->id = id;
+    settings->fence = settings_->fence;
+    settings->fence.job = key.job;
+    settings->fence.attempt = key.attempt;
+    settings->where = settings_->where;
+    settings->directory = settings_->directory;
+    settings->worker = settings_->worker;
+    settings->manager = caf::actor_cast<ActorHandle>(this);
+    settings->master = attempt.master;
+    const ActorHandle actor = spawn<RemoteTaskActor>(std::move(settings));
+    monitor(actor);
+    attempt.tasks[id] = actor;
+    answer.tasks.push_back({id, actor});
+  }
+  for (const auto& task : message->missing()) answer.missing.push_back(from_proto(task));
+  answer.status = from_proto(message->status());
+  send(attempt.master, std::move(answer));
+}
+
+void RemoteTaskManagerActor::report(const Wire<proto::TaskReport>& wire) {
+  const auto found = attempts_.find({wire.fence.job, wire.fence.attempt});
+  auto message = unwrap(wire);
+  if (found == attempts_.end() || !message.is_ok()) {
+    gate_.count(FenceVerdict::kOldAttempt);
+    return;
+  }
+  const auto task = found->second.tasks.find(from_proto(message->task()));
+  if (task != found->second.tasks.end()) send(task->second, ReportArrived{std::move(*message)});
+}
+
+void RemoteTaskManagerActor::numbers(const Wire<proto::NumbersReported>& wire) {
+  const auto found = attempts_.find({wire.fence.job, wire.fence.attempt});
+  const auto message = unwrap(wire);
+  if (found == attempts_.end() || !message.is_ok()) return;
+  JobMetrics& metrics = *found->second.metrics;
+  settings_->directory->heard(settings_->where->incarnation, settings_->clock->wall_ms());
+  for (const auto& from : message->tasks()) {
+    JobMetrics::TaskLook look;
+    look.finished = from.finished();
+    look.node = settings_->where->node();
+    look.progress.rows_in = from.rows_in();
+    look.progress.rows_out = from.rows_out();
+    look.progress.bytes_out = from.bytes_out();
+    look.progress.busy_ns = from.busy_ns();
+    look.progress.back_pressured_ns = from.back_pressured_ns();
+    look.progress.idle_ns = from.idle_ns();
+    look.progress.state_bytes = from.state_bytes();
+    look.progress.watermark = EventTime{from.watermark_ms()};
+    std::vector<std::map<std::string, int64_t>> added;
+    for (const auto& stage : from.stages()) {
+      added.emplace_back(stage.added().begin(), stage.added().end());
+    }
+    metrics.take_report(from_proto(from.task()), look, added);
+  }
+  for (const auto& letter : message->dead_letters()) metrics.take_dead_letter(letter);
+}
+
+void RemoteTaskManagerActor::actor_down(const caf::actor_addr& address) {
+  if (address == settings_->worker.address()) {
+    return settings_->node->probe(*settings_->where, caf::actor_cast<ActorHandle>(this));
+  }
+  for (auto& [key, attempt] : attempts_) {
+    std::erase_if(attempt.tasks,
+                  [&](const auto& task) { return task.second.address() == address; });
+  }
+  std::erase_if(attempts_, [&](const auto& entry) {
+    if (entry.second.master.address() != address) return false;
+    proto::ReleaseAttempt release;
+    release.set_reason("the job has ended");
+    send_worker(entry.first, release);
+    return true;
+  });
+}
+
+void RemoteTaskManagerActor::lost(const std::string& why) {
+  note("TaskManager " + settings_->where->node() + " is lost: " + why);
+  quit(caf::exit_reason::remote_link_unreachable);
+}
+
+}  // namespace sluice

@@ -1,0 +1,73 @@
+// Stands in the JobManager for the TaskManager of another process.
+//
+// Local actors talk to it as to a TaskManagerActor: DeployTasks is answered with actors that stand
+// for the remote tasks. Ends when the process there is gone or its heartbeats stay away; who
+// monitors it (the JobManager, its remote tasks) then knows that everything there is gone. A
+// connection that breaks is not enough: the process may live and run its tasks until its lease
+// ends. Only when its host says that nobody listens there any more need nobody wait for that.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "actors/node_system.h"
+#include "actors/remote_task_actor.h"
+
+namespace sluice {
+
+class RemoteTaskManagerActor final : public ActorBase {
+ public:
+  static constexpr Duration kProbePause{200};
+
+  struct Settings {
+    NodeSystem* node = nullptr;
+    const Clock* clock = nullptr;
+    Fence fence;  // Of what this process sends.
+    std::shared_ptr<const Endpoint> where;
+    int slots = 1;
+    int64_t pid = 0;
+    int64_t registration = 0;
+    std::shared_ptr<TaskDirectory> directory;
+    ActorHandle worker;  // Remote.
+    ActorHandle job_manager;
+    ActorHandle heartbeat_watch;
+    Duration heartbeat_interval{500};
+    Duration lease{3750};
+    std::function<void(const std::string&)> on_note;
+  };
+  RemoteTaskManagerActor(ActorConfig& config, std::shared_ptr<Settings> settings);
+
+  Behavior make_behavior() override;
+  void on_exit() override;
+  const char* name() const override { return "remote_task_manager"; }
+
+ private:
+  struct Attempt {
+    ActorHandle master;
+    std::shared_ptr<JobMetrics> metrics;
+    std::map<TaskId, ActorHandle> tasks;  // Those that have not ended.
+  };
+  void welcome();
+  void deploy(const DeployTasks& command);
+  void deployed(const Wire<proto::TasksDeployed>& wire);
+  void report(const Wire<proto::TaskReport>& wire);
+  void numbers(const Wire<proto::NumbersReported>& wire);
+  void actor_down(const caf::actor_addr& address);
+  void lost(const std::string& why);
+  bool admit(const Fence& fence) {
+    return gate_.admit(fence, settings_->where->incarnation) == FenceVerdict::kAdmitted;
+  }
+  template <class M>
+  void send_worker(AttemptKey key, const M& message);
+  void note(const std::string& text) const {
+    if (settings_->on_note) settings_->on_note(text);
+  }
+
+  std::shared_ptr<Settings> settings_;
+  FenceGate gate_;
+  bool noted_break_ = false;
+  std::map<AttemptKey, Attempt> attempts_;
+};
+
+}  // namespace sluice

@@ -1,0 +1,124 @@
+// The messages that cross processes, as CAF sees them.
+//
+// Wire<M> is a fence, a version and the bytes of the Protobuf message M, encoded by the sender's
+// thread: CAF's one network thread only copies bytes. DataFrame and CreditFrame belong to a channel
+// whose fence was exchanged when it opened; they carry its token. Each type is registered by name
+// in register_wire_types(); no floating point number is ever given to CAF's serializer, which
+// neither keeps NaN nor returns from an infinity.
+#pragma once
+
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <caf/meta/type_name.hpp>
+
+#include "actors/caf_compat.h"
+#include "actors/fence.h"
+#include "core/status.h"
+#include "proto/control.pb.h"
+
+namespace sluice {
+
+inline constexpr uint16_t kWireVersion = 1;
+/// Nothing larger is given to CAF.
+inline constexpr size_t kWireBytesMax = 1 << 20;
+
+template <class M>
+struct Wire {
+  Fence fence;
+  uint16_t version = kWireVersion;
+  std::string body;
+};
+
+/// Part of one stream element of a channel, see actors/element_frames.h.
+struct DataFrame {
+  uint64_t token = 0;
+  uint64_t sequence = 0;
+  uint32_t crc32c = 0;
+  bool ends_element = true;
+  std::string bytes;
+};
+/// The receiver has consumed `credits` batches of a channel.
+struct CreditFrame {
+  uint64_t token = 0;
+  uint32_t credits = 0;
+};
+/// The receiving process has taken `bytes` bytes of frames from the connection.
+struct FramesTaken {
+  uint64_t bytes = 0;
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, Fence& x) {
+  return f(x.cluster, x.incarnation, x.leader_epoch, x.job, x.attempt);
+}
+template <class Inspector, class M>
+typename Inspector::result_type inspect(Inspector& f, Wire<M>& x) {
+  return f(x.fence, x.version, x.body);
+}
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, DataFrame& x) {
+  return f(x.token, x.sequence, x.crc32c, x.ends_element, x.bytes);
+}
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, CreditFrame& x) {
+  return f(x.token, x.credits);
+}
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, FramesTaken& x) {
+  return f(x.bytes);
+}
+
+/// The message in its envelope; kResourceExhausted when it is larger than may be sent.
+template <class M>
+Result<Wire<M>> wrap(const Fence& fence, const M& message) {
+  Wire<M> wire{fence, kWireVersion, message.SerializeAsString()};
+  if (wire.body.size() > kWireBytesMax) {
+    return Status::resource_exhausted(std::string(M::descriptor()->name()) + " of " +
+                                      std::to_string(wire.body.size()) +
+                                      " bytes is larger than a message may be");
+  }
+  return wire;
+}
+
+/// kCorruption when the bytes are no such message, kFailedPrecondition for another version.
+template <class M>
+Result<M> unwrap(const Wire<M>& wire) {
+  const std::string name(M::descriptor()->name());
+  if (wire.version != kWireVersion) {
+    return Status::failed_precondition(name + ": wire version " + std::to_string(wire.version) +
+                                       ", this is " + std::to_string(kWireVersion));
+  }
+  M message;
+  if (wire.body.size() > kWireBytesMax || !message.ParseFromString(wire.body)) {
+    return Status::corruption(name + " cannot be read");
+  }
+  return message;
+}
+
+/// Calls add.operator()<T>(name) for every type that crosses processes.
+template <class Add>
+void for_each_wire_type(Add&& add) {
+  add.template operator()<Wire<proto::RegisterTaskManager>>("sluice.RegisterTaskManager");
+  add.template operator()<Wire<proto::TaskManagerRegistered>>("sluice.TaskManagerRegistered");
+  add.template operator()<Wire<proto::RegistrationRefused>>("sluice.RegistrationRefused");
+  add.template operator()<Wire<proto::Heartbeat>>("sluice.Heartbeat");
+  add.template operator()<Wire<proto::HeartbeatAnswered>>("sluice.HeartbeatAnswered");
+  add.template operator()<Wire<proto::EndProcess>>("sluice.EndProcess");
+  add.template operator()<Wire<proto::DeployTasks>>("sluice.DeployTasks");
+  add.template operator()<Wire<proto::TasksDeployed>>("sluice.TasksDeployed");
+  add.template operator()<Wire<proto::ReleaseAttempt>>("sluice.ReleaseAttempt");
+  add.template operator()<Wire<proto::TaskCommand>>("sluice.TaskCommand");
+  add.template operator()<Wire<proto::TaskReport>>("sluice.TaskReport");
+  add.template operator()<Wire<proto::NumbersReported>>("sluice.NumbersReported");
+  add.template operator()<Wire<proto::Hello>>("sluice.Hello");
+  add.template operator()<Wire<proto::OpenChannels>>("sluice.OpenChannels");
+  add.template operator()<DataFrame>("sluice.DataFrame");
+  add.template operator()<CreditFrame>("sluice.CreditFrame");
+  add.template operator()<FramesTaken>("sluice.FramesTaken");
+}
+
+void register_wire_types(caf::actor_system_config& config);
+
+}  // namespace sluice

@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""What a cluster costs: throughput of two TaskManagers over the loopback interface against the same
+job embedded, the time to the first record, and the time from SIGKILL of a TaskManager until the job
+runs again.
+
+  bazel build -c opt //tests/bench:bid_exchange_job
+  tests/bench/cluster_bench.py [--rows N] [--kills N] [--runs N] [--result FILE]
+
+Prints one JSON object. Half of the channels of the keyed exchange are remote.
+"""
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tests/cluster"))
+from local_cluster import LocalCluster, Process  # noqa: E402
+
+PROGRAM = os.path.join(ROOT, "bazel-bin/tests/bench/bid_exchange_job")
+LONG = 300
+
+
+def embedded(rows):
+    process = Process("embedded", [PROGRAM, "--rows", str(rows), "-p", "2", "--summary", "json"])
+    assert process.end(LONG) == 0, process.log()
+    return json.loads(process.output)
+
+
+def distributed(rows):
+    arguments = ["--rows", str(rows)]
+    with LocalCluster(PROGRAM, arguments, ["-p", "2", "--summary", "json"]) as cluster:
+        cluster.start_manager()
+        for _ in range(2):
+            cluster.start_worker(slots=1)
+        assert cluster.manager.end(LONG) == 0, cluster.log()
+        return json.loads(cluster.manager.output)
+
+
+def throughput(rows, runs):
+    ratios, rates = [], []
+    for _ in range(runs):
+        alone, together = embedded(rows), distributed(rows)
+        assert alone["records_in"] == together["records_in"] == rows
+        rates.append((rows / alone["seconds"], rows / together["seconds"]))
+        ratios.append(rates[-1][1] / rates[-1][0])
+    return {"rows": rows, "runs": runs,
+            "embedded_rows_per_s": round(statistics.median(r[0] for r in rates)),
+            "cluster_rows_per_s": round(statistics.median(r[1] for r in rates)),
+            "ratio": round(statistics.median(ratios), 3)}
+
+
+def start_up():
+    """One JobManager and two TaskManagers from nothing to the end of a job of one record."""
+    start = time.monotonic()
+    with LocalCluster(PROGRAM, ["--rows", "1"], ["-p", "2"]) as cluster:
+        cluster.start_manager()
+        for _ in range(2):
+            cluster.start_worker(slots=1)
+        assert cluster.manager.end(LONG) == 0, cluster.log()
+        return time.monotonic() - start
+
+
+def recovery(kills, keys, rate):
+    """Kill-to-running, over `kills` kills, with about `keys` keys in state."""
+    root = tempfile.mkdtemp()
+    arguments = ["--rows", str(10**12), "--keys", str(keys), "--rate", str(rate)]
+    flags = ["-p", "2", "--checkpoint-dir", root, "--checkpoint-interval", "1s",
+             "-D", "restart-strategy.exponential-delay.initial-backoff=10ms",
+             "-D", "restart-strategy.exponential-delay.max-backoff=10ms"]
+    times = []
+    with LocalCluster(PROGRAM, arguments, flags) as cluster:
+        cluster.start_manager()
+        workers = [cluster.start_worker(slots=1) for _ in range(2)]
+        for worker in workers:
+            worker.wait_for("registered", LONG)
+        time.sleep(3 * keys / rate)  # Most keys have been seen.
+        for kill in range(kills):
+            time.sleep(2.5)  # A checkpoint is complete.
+            spare = cluster.start_worker(slots=1)
+            spare.wait_for("registered", LONG)
+            mark = len(cluster.manager.lines)
+            start = time.monotonic()
+            workers[kill % 2].kill()
+            at, _ = cluster.manager.wait_for("the job runs again", LONG, mark)
+            times.append(at - start)
+            workers[kill % 2] = spare
+    return {"kills": kills, "keys": keys, "median_s": round(statistics.median(times), 3),
+            "max_s": round(max(times), 3)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=3_000_000)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--keys", type=int, default=1_000_000)
+    parser.add_argument("--rate", type=int, default=200_000)
+    parser.add_argument("--result")
+    arguments = parser.parse_args()
+    result = {"benchmark": "cluster", "machine": f"{os.cpu_count()} cores, {platform.machine()}",
+              "config": "opt", "load_at_start": os.getloadavg()[0],
+              "throughput": throughput(arguments.rows, arguments.runs),
+              "start_to_end_of_one_record_s": round(
+                  statistics.median(start_up() for _ in range(5)), 3),
+              "recovery": recovery(arguments.kills, arguments.keys, arguments.rate)}
+    text = json.dumps(result, indent=1)
+    print(text)
+    if arguments.result:
+        with open(arguments.result, "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,335 @@
+#!/usr/bin/env python3
+"""A job over real processes on the loopback interface: what it writes, whatever happens to its
+TaskManagers, is what one undisturbed run would have written.
+
+Usage: cluster_test.py [NAME...]     names of tests below, without "test_"
+"""
+import glob
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+import urllib.request
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.insert(0, HERE)
+sys.path.insert(0, os.path.join(HERE, "../golden"))
+import flight_oracle  # noqa: E402
+from local_cluster import LocalCluster  # noqa: E402
+
+FLIGHTS = "jobs/data/us_flights_2001q1.csv"
+PROGRAM = "jobs/flight_delays"
+HOUR = flight_oracle.HOUR
+SOON = 60  # Seconds; only a hang takes so long.
+
+
+class Job:
+    """flight_delays with its places, and what it must write."""
+
+    def __init__(self, rate=4000, interval="100ms", flags=()):
+        self.root = tempfile.mkdtemp(dir=os.environ.get("TEST_TMPDIR"))
+        self.out = f"{self.root}/out"
+        self.checkpoints = f"{self.root}/checkpoints"
+        self.arguments = ["--input", FLIGHTS, "--output", self.out, "--max-out-of-orderness", "9h"]
+        if rate:
+            self.arguments += ["--rate", str(rate)]
+        self.flags = ["--summary", "json", *flags]
+        if interval:
+            self.flags += ["--checkpoint-interval", interval, "--checkpoint-dir", self.checkpoints,
+                           "-D", "restart-strategy.exponential-delay.initial-backoff=50ms"]
+
+    def cluster(self, parallelism=6, flags=(), worker_flags=()):
+        return LocalCluster(PROGRAM, self.arguments,
+                            [*self.flags, "-p", str(parallelism), *flags], worker_flags)
+
+    def rows(self):
+        rows = []
+        for path in glob.glob(f"{self.out}/part-*"):
+            with open(path, newline="") as file:
+                rows += file.read().split("\n")[1:-1]
+        return sorted(rows)
+
+    def check_output(self, cluster):
+        rows = self.rows()
+        assert len(rows) == len(set(rows)), f"{len(rows) - len(set(rows))} rows twice"
+        missing, extra = set(EXPECTED) - set(rows), set(rows) - set(EXPECTED)
+        assert rows == EXPECTED, (f"missing {sorted(missing)[:3]} extra {sorted(extra)[:3]}\n"
+                                  + cluster.log())
+        shutil.rmtree(self.root)
+
+    def wait_for_checkpoints(self, cluster, count):
+        """Until `count` more checkpoints are complete: faults hit a job that gets on."""
+        first = self.newest_checkpoint()
+        deadline = time.monotonic() + SOON
+        while self.newest_checkpoint() < first + count:
+            assert time.monotonic() < deadline, f"no checkpoints come\n{cluster.log()}"
+            assert cluster.manager.is_alive(), cluster.log()
+            time.sleep(0.01)
+
+    def newest_checkpoint(self):
+        ids = [int(path.split("-")[-1].split("/")[0])
+               for path in glob.glob(f"{self.checkpoints}/flight_delays/chk-*/_metadata")]
+        return max(ids, default=0)
+
+
+def finished(cluster):
+    status = cluster.manager.end(SOON)
+    assert status == 0, f"exit {status}: {cluster.manager.output}\n{cluster.log()}"
+    return cluster.manager.output
+
+
+def test_plain():
+    """Without checkpoints and faults: three TaskManagers, every process ends by itself."""
+    job = Job(rate=0, interval=None)
+    with job.cluster() as cluster:
+        cluster.start_manager()
+        workers = [cluster.start_worker() for _ in range(3)]
+        output = finished(cluster)
+        assert '"records_in":20000' in output, output
+        for worker in workers:
+            assert worker.end(SOON) == 0, cluster.log()
+        job.check_output(cluster)
+
+
+def test_two_kills():
+    """Two SIGKILLs while the job gets on, one replaced by a new TaskManager, one by free slots."""
+    job = Job()
+    with job.cluster() as cluster:
+        cluster.start_manager()
+        workers = [cluster.start_worker(slots=3) for _ in range(3)]
+        job.wait_for_checkpoints(cluster, 3)
+        killed = time.monotonic()
+        workers[0].kill()
+        noticed, _ = cluster.manager.wait_for("is lost", SOON)
+        assert noticed - killed < 1, f"noticed after {noticed - killed:.2f} s"
+        cluster.manager.wait_for("restarting from checkpoint", SOON)
+        job.wait_for_checkpoints(cluster, 3)
+        mark = len(cluster.manager.lines)
+        workers[1].kill()
+        cluster.manager.wait_for("waiting for slots", SOON, mark)
+        cluster.start_worker(slots=3)
+        cluster.manager.wait_for("restarting from checkpoint", SOON, mark)
+        output = finished(cluster)
+        assert '"restarts":0' not in output, output
+        job.check_output(cluster)
+
+
+def test_waits_for_slots():
+    """A job starts when enough TaskManagers have joined, and says what it waits for."""
+    job = Job(rate=0, interval=None)
+    with job.cluster(parallelism=4) as cluster:
+        cluster.start_manager()
+        cluster.start_worker(slots=2)
+        cluster.manager.wait_for("waiting for slots: the job needs 4 slots, 2 of 2 are free", SOON)
+        cluster.start_worker(slots=2)
+        finished(cluster)
+        job.check_output(cluster)
+
+
+def test_frozen_worker_is_fenced():
+    """A TaskManager that stands still past its lease loses its tasks and ends when it wakes."""
+    job = Job()
+    flags = ["-D", "heartbeat.interval=100ms", "-D", "heartbeat.timeout=1500ms"]
+    with job.cluster(parallelism=4, flags=flags) as cluster:
+        cluster.start_manager()
+        workers = [cluster.start_worker(slots=2) for _ in range(2)]
+        job.wait_for_checkpoints(cluster, 2)
+        frozen = workers[0]
+        frozen.send(signal.SIGSTOP)
+        cluster.manager.wait_for("is lost: no heartbeat", SOON)
+        cluster.start_worker(slots=2)
+        cluster.manager.wait_for("restarting from checkpoint", SOON)
+        job.wait_for_checkpoints(cluster, 2)
+        frozen.send(signal.SIGCONT)
+        assert frozen.end(SOON) == 75, cluster.log()
+        finished(cluster)
+        job.check_output(cluster)
+
+
+def test_short_freeze_is_no_fault():
+    """A pause shorter than the lease changes nothing."""
+    job = Job()
+    with job.cluster(parallelism=4) as cluster:
+        cluster.start_manager()
+        workers = [cluster.start_worker(slots=2) for _ in range(2)]
+        job.wait_for_checkpoints(cluster, 2)
+        workers[0].send(signal.SIGSTOP)
+        time.sleep(0.5)
+        workers[0].send(signal.SIGCONT)
+        output = finished(cluster)
+        assert '"restarts":0' in output, output
+        job.check_output(cluster)
+
+
+def test_other_job_is_refused():
+    """A TaskManager with other arguments is refused; both sides are named."""
+    job = Job(rate=0, interval=None)
+    with job.cluster(parallelism=2) as cluster:
+        cluster.start_manager()
+        other = [word.replace("9h", "8h") for word in job.arguments]
+        stranger = cluster.start_worker(arguments=other)
+        assert stranger.end(SOON) == 2, cluster.log()
+        assert "--max-out-of-orderness 8h" in stranger.log() and "9h" in stranger.log()
+        cluster.start_worker(slots=2)
+        finished(cluster)
+        job.check_output(cluster)
+
+
+def test_manager_restart():
+    """With --ha-dir a JobManager that was killed goes on from the newest checkpoint; a second one
+    is refused while the first lives; a job that has finished is not run again."""
+    job = Job()
+    ha = ["--ha-dir", f"{job.root}/ha"]
+    with job.cluster(parallelism=4, flags=ha) as cluster:
+        first = cluster.start_manager()
+        for _ in range(2):
+            cluster.start_worker(slots=2)
+        job.wait_for_checkpoints(cluster, 3)
+        second = subprocess.run(
+            [PROGRAM, *job.arguments, *job.flags, *ha, "--role", "jobmanager", "--bind",
+             "127.0.0.1:0"], capture_output=True, text=True, timeout=SOON, check=False)
+        assert second.returncode != 0 and "another JobManager leads" in second.stderr, second
+        first.kill()
+        cluster.start_manager()
+        cluster.manager.wait_for("starting from checkpoint", SOON)
+        finished(cluster)
+        assert sorted(os.listdir(f"{job.root}/ha"))[:3] == ["_lock", "epoch-1", "epoch-2"]
+        again = subprocess.run(
+            [PROGRAM, *job.arguments, *job.flags, *ha, "--role", "jobmanager", "--bind",
+             "127.0.0.1:0"], capture_output=True, text=True, timeout=SOON, check=False)
+        assert again.returncode == 0 and '"status":"FINISHED"' in again.stdout, again
+        assert "has ended in an earlier run" in again.stderr, again
+        job.check_output(cluster)
+
+
+def ask(directory, process, path, form=None):
+    """One request to the control endpoint of a process, as JSON."""
+    with open(f"{directory}/{process.process.pid}.json", encoding="utf-8") as file:
+        endpoint = json.load(file)
+    request = urllib.request.Request(
+        f"http://{endpoint['host']}:{endpoint['port']}{path}",
+        data=None if form is None else urllib.parse.urlencode(form).encode(),
+        headers={"Authorization": f"Bearer {endpoint['operate_token']}"})
+    with urllib.request.urlopen(request, timeout=SOON) as answer:
+        return json.load(answer)
+
+
+def test_rescale():
+    """A running job goes on with another parallelism, twice; what it writes stays the same."""
+    job = Job()
+    runtime = f"{job.root}/runtime"
+    os.mkdir(runtime, 0o700)
+    environment = dict(os.environ, SLUICE_RUNTIME_DIR=runtime)
+    with job.cluster(parallelism=2) as cluster:
+        cluster.start_manager(environment=environment)
+        for _ in range(2):
+            cluster.start_worker(slots=2)
+        for parallelism in (4, 3):
+            job.wait_for_checkpoints(cluster, 2)
+            mark = len(cluster.manager.lines)
+            answer = ask(runtime, cluster.manager, "/v1/jobs/flight_delays/rescale",
+                         {"parallelism": parallelism})
+            assert answer["state"] == "RESCALING", answer
+            cluster.manager.wait_for(f"rescaled to parallelism {parallelism}", SOON, mark)
+            job.wait_for_checkpoints(cluster, 1)
+            look = ask(runtime, cluster.manager, "/v1/jobs/flight_delays")
+            assert max(vertex["parallelism"] for vertex in look["vertices"]) == parallelism, look
+            nodes = {task["node"] for task in look["tasks"]}
+            managers = {each["node"] for each in ask(runtime, cluster.manager, "/v1/taskmanagers")}
+            assert nodes <= managers and len(managers) == 2, (nodes, managers)
+        output = json.loads(finished(cluster))
+        assert output["restarts"] == 0 and output["records_in"] == 20000, output
+        job.check_output(cluster)
+
+
+def test_strangers():
+    """Junk, a huge length and idle connections on the ports change nothing."""
+    job = Job()
+    with job.cluster(parallelism=2) as cluster:
+        cluster.start_manager()
+        worker = cluster.start_worker(slots=2)
+        job.wait_for_checkpoints(cluster, 1)
+        sockets = []
+        for port in (cluster.port, worker.port()):
+            for junk in (b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 4096, b""):
+                sockets.append(socket.create_connection(("127.0.0.1", port)))
+                sockets[-1].sendall(junk)
+        job.wait_for_checkpoints(cluster, 2)
+        for each in sockets:
+            each.close()
+        output = finished(cluster)
+        assert '"restarts":0' in output, output
+        job.check_output(cluster)
+
+
+def test_open_bind_is_refused():
+    """A listener beyond the loopback interface needs TLS or --insecure."""
+    job = Job(rate=0, interval=None)
+    refused = subprocess.run(
+        [PROGRAM, *job.arguments, "--role", "jobmanager", "--bind", "0.0.0.0:0"],
+        capture_output=True, text=True, timeout=SOON, check=False)
+    assert refused.returncode == 2 and "--tls-cert" in refused.stderr, refused
+
+
+def make_certificates(directory):
+    """Two authorities, and a certificate by each."""
+    def run(*words):
+        subprocess.run(["openssl", *words], check=True, capture_output=True, cwd=directory)
+    for ca, name in (("goodca", "good"), ("evilca", "evil")):
+        run("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{ca}.key", "-out",
+            f"{ca}.pem", "-subj", f"/CN={ca}", "-days", "2")
+        run("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr",
+            "-subj", f"/CN={name}")
+        run("x509", "-req", "-in", f"{name}.csr", "-CA", f"{ca}.pem", "-CAkey", f"{ca}.key",
+            "-CAcreateserial", "-out", f"{name}.pem", "-days", "2")
+
+
+def test_tls():
+    """With certificates the job runs; who has another authority's, or none, does not get in, and
+    does not disturb those who are in (a failed handshake once ended every other connection)."""
+    job = Job(interval=None)
+    make_certificates(job.root)
+    good = [f"--tls-cert={job.root}/good.pem", f"--tls-key={job.root}/good.key",
+            f"--tls-ca={job.root}/goodca.pem"]
+    evil = [f"--tls-cert={job.root}/evil.pem", f"--tls-key={job.root}/evil.key",
+            f"--tls-ca={job.root}/goodca.pem"]
+    with job.cluster(parallelism=4, flags=good) as cluster:
+        cluster.start_manager()
+        strangers = [cluster.start_worker(slots=2, flags=flags) for flags in (evil, [])]
+        for stranger in strangers:
+            stranger.wait_for("does not answer", SOON)
+        idle = socket.create_connection(("127.0.0.1", cluster.port))
+        workers = [cluster.start_worker(slots=2, flags=good) for _ in range(2)]
+        for worker in workers:
+            worker.wait_for("registered", SOON)
+        for port in (cluster.port, workers[0].port(), workers[1].port()):
+            for junk in (b"", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01junk"):
+                with socket.create_connection(("127.0.0.1", port)) as stranger:
+                    stranger.sendall(junk)
+        finished(cluster)
+        idle.close()
+        for stranger in strangers:
+            assert "registered" not in stranger.log(), stranger.log()
+        job.check_output(cluster)
+
+
+EXPECTED = []
+
+
+def main():
+    tests = {name[5:]: test for name, test in globals().items() if name.startswith("test_")}
+    EXPECTED.extend(flight_oracle.delays(FLIGHTS, HOUR, 9 * HOUR)[0])
+    for name in sys.argv[1:] or tests:
+        start = time.monotonic()
+        tests[name]()
+        print(f"{name}: ok, {time.monotonic() - start:.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+// Every type that crosses processes, through CAF's serializer and back.
+#include "actors/wire.h"
+
+#include <set>
+#include <string>
+
+#include <caf/binary_deserializer.hpp>
+#include <caf/binary_serializer.hpp>
+#include <doctest/doctest.h>
+
+#include "actors/peer_link.h"
+
+namespace sluice {
+namespace {
+
+struct Config : caf::actor_system_config {
+  Config() { register_wire_types(*this); }
+};
+
+template <class T>
+T through_caf(caf::actor_system& system, const T& value) {
+  const caf::message message = caf::make_message(value);
+  std::vector<char> bytes;
+  caf::binary_serializer writer(system, bytes);
+  const auto written = writer(message);
+  REQUIRE_FALSE(written);
+  caf::message back;
+  caf::binary_deserializer reader(system, bytes);
+  const auto read = reader(back);
+  REQUIRE_FALSE(read);
+  REQUIRE(back.match_elements<T>());
+  return back.get_as<T>(0);
+}
+
+template <class T>
+struct Sample {
+  static T make();
+  static bool equal(const T& a, const T& b);
+};
+
+const std::string kBytes("\0\xFF\x7F\xF0 bits", 9);
+
+template <class M>
+struct Sample<Wire<M>> {
+  static Wire<M> make() { return {{"c", "i", INT64_MAX, UINT64_MAX, -3}, 9, kBytes}; }
+  static bool equal(const Wire<M>& a, const Wire<M>& b) {
+    return a.fence.cluster == b.fence.cluster && a.fence.incarnation == b.fence.incarnation &&
+           a.fence.leader_epoch == b.fence.leader_epoch && a.fence.job == b.fence.job &&
+           a.fence.attempt == b.fence.attempt && a.version == b.version && a.body == b.body;
+  }
+};
+template <>
+struct Sample<DataFrame> {
+  static DataFrame make() { return {UINT64_MAX, 5, 0xDEADBEEF, false, kBytes}; }
+  static bool equal(const DataFrame& a, const DataFrame& b) {
+    return a.token == b.token && a.sequence == b.sequence && a.crc32c == b.crc32c &&
+           a.ends_element == b.ends_element && a.bytes == b.bytes;
+  }
+};
+template <>
+struct Sample<CreditFrame> {
+  static CreditFrame make() { return {7, 8}; }
+  static bool equal(const CreditFrame& a, const CreditFrame& b) {
+    return a.token == b.token && a.credits == b.credits;
+  }
+};
+template <>
+struct Sample<FramesTaken> {
+  static FramesTaken make() { return {UINT64_MAX}; }
+  static bool equal(const FramesTaken& a, const FramesTaken& b) { return a.bytes == b.bytes; }
+};
+
+TEST_CASE("wire: every registered type comes back as it was") {
+  Config config;
+  caf::actor_system system(config);
+  std::set<std::string> names;
+  for_each_wire_type([&]<class T>(const char* name) {
+    CAPTURE(name);
+    CHECK(names.insert(name).second);
+    const T sample = Sample<T>::make();
+    CHECK(Sample<T>::equal(through_caf(system, sample), sample));
+  });
+  CHECK(names.size() == 17);
+}
+
+TEST_CASE("wire: a message of another version, damaged or too large is refused") {
+  proto::Heartbeat heartbeat;
+  heartbeat.set_sequence(4);
+  auto wire = wrap({}, heartbeat);
+  REQUIRE(wire.is_ok());
+  CHECK(unwrap(*wire)->sequence() == 4);
+  wire->version = kWireVersion + 1;
+  CHECK(unwrap(*wire).status().code() == StatusCode::kFailedPrecondition);
+  wire->version = kWireVersion;
+  wire->body = "\xFF\xFF\xFF";
+  CHECK(unwrap(*wire).status().code() == StatusCode::kCorruption);
+  proto::EndProcess large;
+  large.set_reason(std::string(kWireBytesMax + 1, 'x'));
+  CHECK(wrap({}, large).status().code() == StatusCode::kResourceExhausted);
+}
+
+TEST_CASE("peer_link: bytes on their way are bounded, the rest waits in order") {
+  std::vector<uint64_t> sent;
+  int credits = 0;
+  PeerLink::Transport transport;
+  transport.frame = [&](const DataFrame& frame) { sent.push_back(frame.sequence); };
+  transport.credit = [&](CreditFrame) { ++credits; };
+  transport.open = [](const Wire<proto::OpenChannels>&) {};
+  PeerLink link("host:1", transport, 100);
+  for (uint64_t i = 0; i < 5; ++i) link.post({1, i, 0, true, std::string(60, 'x')});
+  CHECK(sent == std::vector<uint64_t>{0, 1});
+  CHECK(link.look().in_flight_bytes == 120);
+  CHECK(link.look().waiting_frames == 3);
+  // Credit does not wait behind data.
+  link.grant({1, 1});
+  CHECK(credits == 1);
+  link.taken(60);
+  CHECK(sent == std::vector<uint64_t>{0, 1, 2});
+  link.taken(120);
+  CHECK(sent == std::vector<uint64_t>{0, 1, 2, 3, 4});
+  link.close();
+  link.post({1, 9, 0, true, "x"});
+  link.grant({1, 1});
+  CHECK(sent.size() == 5);
+  CHECK(credits == 1);
+}
+
+}  // namespace
+}  // namespace sluice

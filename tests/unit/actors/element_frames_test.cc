@@ -1,0 +1,171 @@
+#include "actors/element_frames.h"
+
+#include <cmath>
+#include <limits>
+
+#include <doctest/doctest.h>
+
+namespace sluice {
+namespace {
+
+struct Reading {
+  double value = 0;
+  float low = 0;
+  Text name;
+};
+SLUICE_RECORD(Reading, value, low, name);
+
+BatchPtr readings(int rows, std::string_view name) {
+  auto batch = TypedBatch<Reading>::make(static_cast<uint32_t>(rows));
+  for (int i = 0; i < rows; ++i) {
+    Reading reading;
+    reading.value = i;
+    reading.name = Text(name);
+    batch->push_copy(reading, EventTime{i});
+  }
+  return batch;
+}
+
+std::vector<Frame> frames_of(FrameEncoder& encoder, const StreamElement& element) {
+  std::vector<Frame> frames;
+  REQUIRE(
+      encoder.encode(element, [&](Frame frame) { frames.push_back(std::move(frame)); }).is_ok());
+  return frames;
+}
+
+StreamElement round_trip(FrameEncoder& encoder, FrameDecoder& decoder,
+                         const StreamElement& element) {
+  std::optional<StreamElement> whole;
+  for (Frame& frame : frames_of(encoder, element)) {
+    CHECK_FALSE(whole.has_value());
+    auto taken = decoder.take(std::move(frame));
+    REQUIRE(taken.is_ok());
+    whole = std::move(*taken);
+  }
+  REQUIRE(whole.has_value());
+  return *std::move(whole);
+}
+
+TEST_CASE("element_frames: every bit of a floating point number survives") {
+  const ManualClock clock;
+  FrameEncoder encoder(&clock);
+  FrameDecoder decoder(&clock, &record_type<Reading>());
+  const std::vector<uint64_t> patterns = {
+      0x7FF8000000000001, 0xFFF80000DEADBEEF, 0x7FF0000000000000, 0xFFF0000000000000,
+      0x8000000000000000, 0x0000000000000001, 0x000FFFFFFFFFFFFF, 0x7FF0000000000001};
+  auto batch = TypedBatch<Reading>::make(64);
+  for (const uint64_t bits : patterns) {
+    Reading reading;
+    reading.value = std::bit_cast<double>(bits);
+    reading.low = std::bit_cast<float>(static_cast<uint32_t>(bits >> 32));
+    batch->push(reading);
+  }
+  const StreamElement back = round_trip(encoder, decoder, StreamElement::of_batch({batch, {}}));
+  const auto& rows = batch_cast<Reading>(*back.data.batch);
+  REQUIRE(rows.rows() == patterns.size());
+  for (uint32_t i = 0; i < rows.rows(); ++i) {
+    CHECK(std::bit_cast<uint64_t>(rows[i].value) == patterns[i]);
+    CHECK(std::bit_cast<uint32_t>(rows[i].low) == static_cast<uint32_t>(patterns[i] >> 32));
+  }
+}
+
+TEST_CASE("element_frames: rows, times, marks and control elements come out as they went in") {
+  const ManualClock clock;
+  FrameEncoder encoder(&clock);
+  FrameDecoder decoder(&clock, &record_type<Reading>());
+  StreamElement element =
+      StreamElement::of_batch({readings(10, "a name that does not fit inline"), {}});
+  add_mark(element.data.marks, 4, EventTime{7});
+  add_mark(element.data.marks, 10, EventTime{9});
+  StreamElement back = round_trip(encoder, decoder, element);
+  CHECK(back.data.rows() == 10);
+  CHECK(back.data.batch->time(3) == EventTime{3});
+  CHECK(batch_cast<Reading>(*back.data.batch)[9].name == "a name that does not fit inline");
+  REQUIRE(back.data.marks.size() == 2);
+  CHECK(back.data.marks[1].row == 10);
+  CHECK(back.data.marks[1].watermark == EventTime{9});
+
+  Barrier barrier;
+  barrier.checkpoint = CheckpointId{12};
+  barrier.kind = CheckpointKind::kSavepoint;
+  barrier.triggered_ms = -5;
+  barrier.unaligned_from_ms = 1234567890123;
+  barrier.terminal = true;
+  barrier.drain = true;
+  back = round_trip(encoder, decoder, StreamElement::of_barrier(barrier));
+  CHECK(back.kind == ElementKind::kBarrier);
+  CHECK(back.barrier.checkpoint == CheckpointId{12});
+  CHECK(back.barrier.kind == CheckpointKind::kSavepoint);
+  CHECK(back.barrier.triggered_ms == -5);
+  CHECK(back.barrier.unaligned_from_ms == 1234567890123);
+  CHECK(back.barrier.terminal);
+  CHECK(back.barrier.drain);
+  for (const ElementKind kind :
+       {ElementKind::kIdle, ElementKind::kActive, ElementKind::kEndOfData}) {
+    CHECK(round_trip(encoder, decoder, StreamElement::of_kind(kind)).kind == kind);
+  }
+}
+
+TEST_CASE("element_frames: a latency marker keeps its age on a host with another steady clock") {
+  ManualClock sender(1000);
+  FrameEncoder encoder(&sender);
+  StreamElement marker = StreamElement::of_kind(ElementKind::kLatencyMarker);
+  marker.marker_ns = sender.steady_ns() - 3'000'000;
+  const ManualClock receiver(1002);  // 2 ms on the way.
+  FrameDecoder decoder(&receiver, &record_type<Reading>());
+  const StreamElement back = round_trip(encoder, decoder, marker);
+  CHECK(receiver.steady_ns() - back.marker_ns == 5'000'000);
+}
+
+TEST_CASE("element_frames: a batch larger than a frame comes in several, none above the cap") {
+  const ManualClock clock;
+  FrameEncoder encoder(&clock);
+  FrameDecoder decoder(&clock, &record_type<Reading>());
+  const StreamElement element =
+      StreamElement::of_batch({readings(2000, std::string(500, 'x')), {}});
+  for (const Frame& frame : frames_of(encoder, element)) CHECK(frame.bytes.size() <= kFrameBytes);
+  FrameEncoder fresh(&clock);
+  CHECK(round_trip(fresh, decoder, element).data.rows() == 2000);
+}
+
+TEST_CASE("element_frames: a frame that is missing, repeated or damaged is refused") {
+  const ManualClock clock;
+  FrameEncoder encoder(&clock);
+  const StreamElement element = StreamElement::of_batch({readings(3, "n"), {}});
+  std::vector<Frame> frames;
+  for (int i = 0; i < 3; ++i) frames.push_back(frames_of(encoder, element).front());
+  {
+    FrameDecoder decoder(&clock, &record_type<Reading>());
+    REQUIRE(decoder.take(frames[0]).is_ok());
+    CHECK(decoder.take(frames[2]).status().code() == StatusCode::kCorruption);
+  }
+  {
+    FrameDecoder decoder(&clock, &record_type<Reading>());
+    REQUIRE(decoder.take(frames[0]).is_ok());
+    CHECK(decoder.take(frames[0]).status().code() == StatusCode::kCorruption);
+  }
+  for (size_t at = 0; at < frames[0].bytes.size(); ++at) {
+    FrameDecoder decoder(&clock, &record_type<Reading>());
+    Frame damaged = frames[0];
+    damaged.bytes[at] = static_cast<char>(damaged.bytes[at] ^ 0x10);
+    CHECK(decoder.take(damaged).status().code() == StatusCode::kCorruption);
+  }
+}
+
+TEST_CASE("element_frames: bytes that are no element are refused, whatever they are") {
+  const ManualClock clock;
+  FrameEncoder encoder(&clock);
+  const std::string good =
+      frames_of(encoder, StreamElement::of_batch({readings(3, "n"), {}})).front().bytes;
+  // Each prefix with a checksum that fits.
+  for (size_t size = 0; size < good.size(); ++size) {
+    Frame frame;
+    frame.bytes = good.substr(0, size);
+    frame.crc32c = frame_checksum(frame);
+    FrameDecoder decoder(&clock, &record_type<Reading>());
+    CHECK(decoder.take(frame).status().code() == StatusCode::kCorruption);
+  }
+}
+
+}  // namespace
+}  // namespace sluice

@@ -125,7 +125,8 @@ class TimerService final : private RowObserver {
         load_due(domain, up_to);
         continue;
       }
-      if (!take_due(domain, up_to, timer)) break;
+      // No further than the stored ones: behind a stale hint there may be a later timer.
+      if (!take_due(domain, std::min(up_to, stored_time), timer)) continue;
       fire(timer);
       table_->clear_current_key();
     }

@@ -49,7 +49,7 @@ Result<JobResult> run_embedded(LogicalGraph graph, const JobSettings& settings) 
   }
   EmbeddedClient client(
       {&cluster, job.plan, job.metrics, job.checkpoints, log, outcome, &system_clock(), nullptr});
-  std::shared_ptr<void> served = settings.serve ? settings.serve(client) : nullptr;
+  std::shared_ptr<void> served = settings.serve ? settings.serve(client, noted.on_note) : nullptr;
   JobResult result = wait_for_end(*outcome, settings, *job.metrics);
   served.reset();
   if (settings.control != nullptr) settings.control->impl().listen(nullptr);

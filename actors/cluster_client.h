@@ -139,6 +139,9 @@ class JobControl {
 
 class ClusterClient;
 
+/// Takes one line for the user or a log; any thread.
+using Note = std::function<void(const std::string&)>;
+
 struct JobSettings {
   std::string name = "job";
   Options options;
@@ -151,9 +154,10 @@ struct JobSettings {
   RestoreRequest restore;
   /// Optional.
   JobControl* control = nullptr;
-  /// Called once the job is submitted, with what looks at it and steers it from any thread; the
-  /// returned object is destroyed when the job has ended, before the client is. Optional.
-  std::function<std::shared_ptr<void>(ClusterClient&)> serve;
+  /// Called once the job is submitted, with what looks at it and steers it from any thread, and
+  /// what adds to its log; the returned object is destroyed when the job has ended, before the
+  /// client is. Optional.
+  std::function<std::shared_ptr<void>(ClusterClient&, const Note&)> serve;
 };
 
 /// Runs the job to its end. An error Status means that the job could not even be planned (a graph

@@ -16,12 +16,14 @@ constexpr Duration kEndLook{50};
 /// What `answer` gets, or nothing when the job ends or the time is up first.
 template <class T>
 std::optional<T> wait_or_end(Awaited<T>& answer, const Awaited<JobResult>& outcome,
-                             Duration timeout) {
-  for (Duration waited{0}; waited < timeout; waited += kEndLook) {
-    if (auto value = answer.wait(std::min(kEndLook, timeout - waited))) return value;
+                             Duration timeout, const Clock& clock) {
+  const int64_t end_ns = clock.steady_ns() + timeout.count() * 1'000'000;
+  for (;;) {
+    const Duration left((end_ns - clock.steady_ns()) / 1'000'000);
+    if (left.count() <= 0) return answer.get();
+    if (auto value = answer.wait(std::min(kEndLook, left))) return value;
     if (outcome.get()) return answer.get();
   }
-  return answer.get();
 }
 
 }  // namespace
@@ -40,7 +42,7 @@ Result<JobInspection> EmbeddedClient::look(bool with_details) {
   const auto answer = std::make_shared<Awaited<JobInspection>>();
   settings_.cluster->inspect({0, [answer](JobInspection look) { answer->set(std::move(look)); }});
   JobInspection look;
-  if (auto answered = wait_or_end(*answer, *settings_.outcome, kLookTimeout)) {
+  if (auto answered = wait_or_end(*answer, *settings_.outcome, kLookTimeout, *settings_.clock)) {
     look = *std::move(answered);
   } else if (!settings_.outcome->get()) {
     return Status::deadline_exceeded("the job's master does not answer");
@@ -153,7 +155,8 @@ Result<SteeringOutcome> EmbeddedClient::stop(const std::string& job, const StopR
   message.target = request.target;
   message.on_refused = [refused](const Status& status) { refused->set(status); };
   settings_.cluster->stop_jobs(std::move(message));
-  if (const auto status = wait_or_end(*refused, *settings_.outcome, timeout)) return *status;
+  if (const auto status = wait_or_end(*refused, *settings_.outcome, timeout, *settings_.clock))
+    return *status;
   return wait_for_end(Duration(0));
 }
 
@@ -163,7 +166,7 @@ Result<SteeringOutcome> EmbeddedClient::snapshot(const SnapshotRequest& request,
                                  answer->set(status.is_ok() ? Result<std::string>(path)
                                                             : Result<std::string>(status));
                                }});
-  const auto answered = wait_or_end(*answer, *settings_.outcome, timeout);
+  const auto answered = wait_or_end(*answer, *settings_.outcome, timeout, *settings_.clock);
   if (answered) {
     if (!answered->is_ok()) return answered->status();
     return SteeringOutcome{"RUNNING", **answered};

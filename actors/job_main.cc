@@ -139,8 +139,8 @@ int run(const std::string& name, const JobFlags& flags, StreamEnvironment& env,
   if (!flags.quiet && isatty(STDERR_FILENO) != 0) {
     settings.on_progress = [&](const JobProgress& progress) { display.show(progress); };
   }
-  settings.serve = [&](ClusterClient& client) {
-    return serve_job(client, name, settings.options, settings.on_note);
+  settings.serve = [&](ClusterClient& client, const Note& note) {
+    return serve_job(client, name, settings.options, note);
   };
   const bool is_manager = flags.role == ProcessRole::kJobManager;
   auto result = is_manager ? run_job_manager(build, settings, flags.cluster)

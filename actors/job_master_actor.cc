@@ -47,7 +47,8 @@ Behavior JobMasterActor::make_behavior() {
       },
       [this](const TaskManagerLost& lost) {
         apply({JobEventKind::kFailed, 0,
-               Status::unavailable("TaskManager " + lost.node + " was lost")});
+               Status::unavailable(lost.node.empty() ? "a TaskManager was lost"
+                                                      : "TaskManager " + lost.node + " was lost")});
       },
       [this](const SlotsAllocated& allocated) { deploy(allocated); },
       [this](const TasksDeployed& deployed) { tasks_deployed(deployed); },

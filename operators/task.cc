@@ -159,6 +159,16 @@ class Task::Impl {
   void fail(const Status& status) {
     if (status_.is_ok()) status_ = status;
   }
+  // One writer: plain stores do, in an order that times_of() can trust.
+  void begin_account() {
+    progress_.turn.store(progress_.turn.load(std::memory_order_relaxed) + 1,
+                         std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_release);
+  }
+  void end_account() {
+    progress_.turn.store(progress_.turn.load(std::memory_order_relaxed) + 1,
+                         std::memory_order_release);
+  }
   void account_start(int64_t now_ns);
   void account_end(int64_t start_ns, int64_t now_ns);
   void introduce_companions();
@@ -279,22 +289,22 @@ void Task::Impl::account_start(int64_t now_ns) {
   auto& counter = last_wait_ == Wait::kCredit  ? progress_.back_pressured_ns
                   : last_wait_ == Wait::kInput ? progress_.idle_ns
                                                : progress_.busy_ns;
-  progress_.turn.fetch_add(1, std::memory_order_acq_rel);
+  begin_account();
   counter.fetch_add(std::max<int64_t>(0, now_ns - last_run_end_ns_), std::memory_order_relaxed);
   progress_.activity.store(TaskActivity::kBusy, std::memory_order_relaxed);
   progress_.activity_since_ns.store(now_ns, std::memory_order_relaxed);
-  progress_.turn.fetch_add(1, std::memory_order_release);
+  end_account();
 }
 
 void Task::Impl::account_end(int64_t start_ns, int64_t now_ns) {
-  progress_.turn.fetch_add(1, std::memory_order_acq_rel);
+  begin_account();
   progress_.busy_ns.fetch_add(now_ns - start_ns, std::memory_order_relaxed);
   progress_.activity.store(last_wait_ == Wait::kCredit  ? TaskActivity::kBackPressured
                            : last_wait_ == Wait::kInput ? TaskActivity::kIdle
                                                         : TaskActivity::kBusy,
                            std::memory_order_relaxed);
   progress_.activity_since_ns.store(now_ns, std::memory_order_relaxed);
-  progress_.turn.fetch_add(1, std::memory_order_release);
+  end_account();
   last_run_end_ns_ = now_ns;
 }
 

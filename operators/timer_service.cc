@@ -151,6 +151,7 @@ void TimerService::row_leaves(const char* row, std::string_view row_key, ColdWri
     key += row_key;
     writes.add(ColdFamily::kTimers, key, {});
     Stored& stored = stored_[static_cast<size_t>(domain)];
+    stored.any = true;
     stored.next_time = std::min(stored.next_time, first.time);
     stored.first_key = std::min(stored.first_key, key);
     // Its hint stays; rows are on the move here, so cleaning waits for the next push.
@@ -168,9 +169,11 @@ void TimerService::load_due(TimerDomain domain, int64_t up_to) {
   std::vector<std::string> row_keys;
   ColdWriteBuffer removals;
   int64_t next_time = TimerHeap::kNoTime;
+  bool more = false;
   while (scan->next()) {
     const std::string_view key = scan->key();
     if (time_of(key) > up_to || row_keys.size() == kRowsPerLoad) {
+      more = true;
       next_time = time_of(key);
       break;
     }
@@ -179,6 +182,7 @@ void TimerService::load_due(TimerDomain domain, int64_t up_to) {
     stored.first_key = key;
   }
   throw_if_error(scan->status());
+  stored.any = more;
   stored.next_time = next_time;
   // A row that comes into memory brings its hints along; one that is there has them.
   throw_if_error(table_->load_rows(row_keys, nullptr));

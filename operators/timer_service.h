@@ -118,15 +118,17 @@ class TimerService final : private RowObserver {
   template <class Fire, class MustStop>
   bool fire_due(TimerDomain domain, int64_t up_to, Fire&& fire, MustStop&& must_stop) {
     Timer timer{};
-    const int64_t& stored_time = stored_[static_cast<size_t>(domain)].next_time;
-    while (next_time(domain) <= up_to && next_time(domain) != TimerHeap::kNoTime) {
+    const TimerHeap& hints = heap(domain);
+    const Stored& stored = stored_[static_cast<size_t>(domain)];
+    // The last of all times is a timer like others: that of a global window.
+    while (next_time(domain) <= up_to && (!hints.empty() || stored.any)) {
       if (must_stop()) return false;
-      if (stored_time < heap(domain).next_time()) {
+      if (stored.any && (hints.empty() || stored.next_time < hints.next_time())) {
         load_due(domain, up_to);
         continue;
       }
       // No further than the stored ones: behind a stale hint there may be a later timer.
-      if (!take_due(domain, std::min(up_to, stored_time), timer)) continue;
+      if (!take_due(domain, std::min(up_to, stored.next_time), timer)) continue;
       fire(timer);
       table_->clear_current_key();
     }
@@ -144,6 +146,8 @@ class TimerService final : private RowObserver {
 
   /// Timers in the cold store, by domain.
   struct Stored {
+    bool any = false;
+    /// kNoTime when there is none, but also that of a timer.
     int64_t next_time = TimerHeap::kNoTime;
     /// No entry stands before this key.
     std::string first_key;

@@ -314,6 +314,13 @@ class Cli(unittest.TestCase):
             self.assertEqual(self.sluice("list"), "no job is running\n")
             self.assertIn("accepted", self.sluice("logs", "watched_job"))  # The audit line.
 
+    def test_steering_is_in_the_log_of_the_job(self):
+        self.start("steady")
+        self.sluice("checkpoint", status=1)
+        lines = self.json("logs", "steady")
+        self.assertTrue(any(re.search(r"POST .*/checkpoint.* from 127.0.0.1:\d+ accepted",
+                                      line["text"]) for line in lines), lines)
+
     def test_what_is_not_there_is_one_line(self):
         for words in (["status"], ["cancel"], ["actors", "nope"], ["watermarks"], ["graph"],
                       ["checkpoints"], ["exceptions"], ["logs"]):

@@ -85,7 +85,7 @@ class InteropTest(unittest.TestCase):
         late = {"scheduled": "1999-01-01T00:00:00Z", "delay_min": 1, "distance_mi": 2,
                 "origin": "SFO", "destination": "LAX"}
         tool("console-producer", "--topic", "flights", text=json.dumps(late) + "\n")
-        done = self.job("kafka_pipeline", "--bounded", "--max-out-of-orderness", "9h", "-p", "2")
+        done = self.job("kafka_pipeline", "--bounded", "--max-out-of-orderness", "9h", "-p", "1")
         summary = json.loads(done.stdout.splitlines()[-1])
         self.assertEqual(summary["dead_letter"], 1)
 

@@ -36,8 +36,8 @@ const char* terminal_colour(BackPressure level) {
 }
 
 std::string shares_text(const TaskRates& rates) {
-  return "busy" + percent_text(rates.busy) + ", blocked" + percent_text(rates.back_pressured) +
-         ", idle" + percent_text(rates.idle);
+  return "busy " + percent_text(rates.busy) + ", blocked " + percent_text(rates.back_pressured) +
+         ", idle " + percent_text(rates.idle);
 }
 
 std::string dot_quoted(const std::string& text) {

@@ -437,7 +437,10 @@ void CheckpointWorld::fail(const std::string& why) {
       if (name != "coordinator") queue.clear();
     }
   } else {
+    // What the coordinator asked of the storage is answered all the same.
+    auto ids = std::move(links_["ids"]);
     links_.clear();
+    links_["ids"] = std::move(ids);
     uploads_.clear();
   }
   waiting_for_split_.clear();
@@ -637,7 +640,9 @@ void CheckpointWorld::act(const CheckpointAction& action) {
   };
   if (std::get_if<act::ReserveIds>(&action) != nullptr) {
     next_id_ += 16;
-    later(checkpoint_event::IdsReserved{{next_id_ - 16}, {next_id_}});
+    post("ids", [this, first = next_id_ - 16, end = next_id_] {
+      coordinator({clock_.wall_ms(), checkpoint_event::IdsReserved{{first}, {end}}});
+    });
   } else if (const auto* take = std::get_if<act::SnapshotCoordinators>(&action)) {
     post("enumerator", [this, later, id = take->barrier.checkpoint] {
       enumerator_snapshots_[id] = unassigned_;

@@ -35,6 +35,8 @@ JOBS = (
 WAYS = (
     ("restored in between", [2], [], False),
     ("restored at another parallelism", [2, 4, 3, 1, 8], [], False),
+    ("rocksdb, restored at another parallelism", [2, 4, 3, 1, 8],
+     ["--state-backend", "rocksdb", "-D", "state.backend.memory=64kb"], False),
     ("unaligned, restored at another parallelism", [2, 4, 3, 1, 8],
      ["-D", "execution.checkpointing.unaligned.enabled=true"], False),
     ("restored in between, one row a batch", [1], ["-D", "execution.batch-rows=1"], True),

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Faults around a running job: a full disk (F13), I/O errors and fsync that fails (F14), too little
-memory (F19), records that poison (F21). Each must have landed, be told, and leave the output right.
+"""Faults around a running job: a full disk (F13), I/O errors and fsync that fails (F14), damage to local
+state (F17), too little memory (F19), records that poison (F21). Each must have landed, be told, and leave the output right.
 
 What needs root or strace says "skipped" where it cannot be had.
 """
@@ -179,6 +179,38 @@ class FaultsTest(unittest.TestCase):
         if told:
             self.assertIn(told, self.told())
         self.check_rows()
+
+    # ---- F17 ------------------------------------------------------------------------------------
+
+    def test_damage_to_the_local_state_of_rocksdb_is_not_even_looked_at(self):
+        local = f"{self.place.root}/local"
+        os.makedirs(local)
+        self.job_directory = f"{self.place.checkpoints}/v1"
+        # Little memory, so that rows are on disk.
+        flags = ("--job", "v1", "--totals-only", "--input", job_runs.FLIGHTS, "--output",
+                 self.place.out(), "-p", 2, "--rate", 10000, "--checkpoint-dir",
+                 self.place.checkpoints, "--checkpoint-interval", "50ms", "--state-backend",
+                 "rocksdb", "-D", "state.backend.memory=64kb", "-D",
+                 f"state.backend.directory={local}", "-s", "latest")
+        damaged = 0
+        for _ in range(3):
+            job = self.start(EVOLVING, *flags)
+            self.until_checkpoint(self.newest() + 4, job)
+            job.kill()
+            job_runs.wait(job)
+            for folder, _, names in os.walk(local):
+                for name in names:
+                    path = os.path.join(folder, name)
+                    with open(path, "r+b") as file:
+                        file.write(os.urandom(min(os.path.getsize(path), 4096)))
+                        file.truncate(max(0, os.path.getsize(path) - 3))
+                    damaged += name.endswith((".sst", ".log")) or name.startswith("MANIFEST")
+        self.assertGreaterEqual(damaged, 3)
+        done = job_runs.run(EVOLVING, *flags)
+        self.assertEqual(done.code, 0, done)
+        counted = [row.split(",") for row in job_runs.rows_of(self.place.out() + "/totals")]
+        for kind in ("total", "route", "visits"):
+            self.assertEqual(sum(int(row[3]) for row in counted if row[0] == kind), 20000)
 
     # ---- F19 ------------------------------------------------------------------------------------
 

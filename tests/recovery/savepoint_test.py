@@ -74,6 +74,16 @@ class SavepointTest(unittest.TestCase):
         self.assertEqual(job_runs.rows_of(self.place.out()), self.rows)
         self.assertEqual(job_runs.hidden_files(self.place.out()), [])
 
+    def test_a_savepoint_goes_on_with_the_other_state_backend(self):
+        rocksdb = ("--state-backend", "rocksdb", "-D", "state.backend.memory=64kb")
+        job = self.start(*rocksdb)
+        for backend in ((), rocksdb, ()):
+            self.until_checkpoints(job, 3)
+            job = self.start("-s", job_runs.stop(job).summary["savepoint"], *backend)
+        done = job_runs.wait(job)
+        self.assertEqual(done.code, 0, done)
+        self.assertEqual(job_runs.rows_of(self.place.out()), self.rows)
+
     def test_a_parallelism_beyond_the_stored_maximum_is_refused(self):
         job = self.start("-D", "pipeline.max-parallelism=8")
         self.until_checkpoints(job, 1)

@@ -96,6 +96,7 @@ void CheckpointCoordinatorActor::on_exit() {
   tasks_.clear();
   enumerators_.clear();
   settings_->master = nullptr;
+  settings_->checkpoints.reset();
 }
 
 template <class Event>

@@ -43,9 +43,8 @@ Result<JobResult> run_embedded(LogicalGraph graph, const JobSettings& settings) 
                   [outcome](JobResult result) { outcome->set(std::move(result)); }, job.checkpoints,
                   noted.on_note});
   if (settings.control != nullptr) {
-    settings.control->impl().listen([&cluster, note = noted.on_note](auto request) {
-      steer(cluster, request, note);
-    });
+    settings.control->impl().listen(
+        [&cluster, note = noted.on_note](auto request) { steer(cluster, request, note); });
   }
   EmbeddedClient client(
       {&cluster, job.plan, job.metrics, job.checkpoints, log, outcome, &system_clock(), nullptr});

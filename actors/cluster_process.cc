@@ -220,7 +220,8 @@ JobResult run_once(ManagerNode& node, const PreparedJob& job, const JobSettings&
   };
   EmbeddedClient client({&node, job.plan, job.metrics, job.checkpoints, log, outcome,
                          &system_clock(), ask, [&node] { return node.task_managers(); }});
-  std::shared_ptr<void> served = settings.serve ? settings.serve(client, settings.on_note) : nullptr;
+  std::shared_ptr<void> served =
+      settings.serve ? settings.serve(client, settings.on_note) : nullptr;
   JobResult result = wait_for_end(*outcome, settings, *job.metrics);
   served.reset();
   if (settings.control != nullptr) settings.control->impl().listen(nullptr);

@@ -48,7 +48,7 @@ Behavior JobMasterActor::make_behavior() {
       [this](const TaskManagerLost& lost) {
         apply({JobEventKind::kFailed, 0,
                Status::unavailable(lost.node.empty() ? "a TaskManager was lost"
-                                                      : "TaskManager " + lost.node + " was lost")});
+                                                     : "TaskManager " + lost.node + " was lost")});
       },
       [this](const SlotsAllocated& allocated) { deploy(allocated); },
       [this](const TasksDeployed& deployed) { tasks_deployed(deployed); },
@@ -115,6 +115,8 @@ void JobMasterActor::on_exit() {
   enumerators_.clear();
   coordinator_ = nullptr;
   settings_.job_manager = nullptr;
+  // Handles may outlive the actor; the next run must be able to take the checkpoint directory.
+  settings_.checkpoints.reset();
 }
 
 void JobMasterActor::apply(const JobEvent& event) {

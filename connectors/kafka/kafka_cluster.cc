@@ -12,6 +12,11 @@ namespace {
 constexpr int kLeaderAttemptsMax = 50;
 constexpr int kLeaderWaitMs = 100;
 
+bool has_no_leader_yet(rd_kafka_resp_err_t error) {
+  return error == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+         error == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+}
+
 using Partitions = KafkaOwned<rd_kafka_topic_partition_list_t>;
 
 Partitions make_list(const std::vector<KafkaPartition>& partitions, int64_t offset) {
@@ -101,15 +106,14 @@ Result<std::vector<KafkaCluster::Place>> KafkaCluster::list_offsets(
     // The request's special times -1 and -2 mean the end and the beginning.
     const Partitions list = make_list(partitions, timestamp);
     const auto error = rd_kafka_offsets_for_times(client_->get(), list.get(), timeout_ms());
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return client_->failure(error, what);
-    bool moves = false;
-    for (int i = 0; i < list->cnt; ++i) {
+    bool moves = has_no_leader_yet(error);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) failed = client_->failure(error, what);
+    for (int i = 0; failed.is_ok() && i < list->cnt; ++i) {
       const auto& element = list->elems[i];
       const KafkaPartition& partition = partitions[static_cast<size_t>(i)];
       places.push_back({partition, element.offset});
       if (element.err == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
-      moves = moves || element.err == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
-              element.err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+      moves = has_no_leader_yet(element.err);
       failed = client_->failure(element.err, std::string(what) + " of " + to_text(partition));
     }
     if (failed.is_ok()) return places;

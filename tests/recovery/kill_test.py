@@ -33,7 +33,7 @@ MEMORY_KIB_MAX = 400 * 1024
 # A name and the flags that make it: one line for each way to take checkpoints or keep state.
 CONFIGURATIONS = {
     "hashmap": [],
-    "rocksdb": ["--state-backend", "rocksdb", "-D", "state.backend.memory=64kb"],
+    "rocksdb": ["--state-backend", "rocksdb", "-D", "state.backend.memory=4mb"],
     "unaligned": ["-D", "execution.checkpointing.unaligned.enabled=true"],
 }
 

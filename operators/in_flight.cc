@@ -201,7 +201,7 @@ class InFlightReader {
   Status read_item(const StoredPlace& place, ByteReader& reader);
   Result<const RecordType*> type_of(const StoredPlace& place) const;
   void put_back(const StoredPlace& place, StreamBatch data, uint32_t first_row);
-  void hand_over(const StoredPlace& place, BatchPtr batch, uint32_t first_row);
+  void hand_over(const StoredPlace& place, BatchPtr batch, uint32_t first_row, bool is_mine);
   void hand_over_rows(const InputEdgeSpec& edge, InFlight item, const BatchPtr& batch,
                       uint32_t first_row);
   void keep(InFlight item) {
@@ -275,7 +275,9 @@ Status InFlightReader::read_item(const StoredPlace& place, ByteReader& reader) {
   }
   const std::string_view type_name = reader.text();
   if (reader.failed()) return damaged();
-  if (restored_.is_exact && !is_mine(place)) return Status::ok();
+  // Every subtask must come to the same answer, also one that stored no data of its own.
+  const bool same_owners = place.parallelism == to_wire(spec_.info.parallelism);
+  if (same_owners && !is_mine(place)) return Status::ok();
   SLUICE_ASSIGN_OR_RETURN(const RecordType* type, type_of(place));
   if (!type_name.empty()) {
     if (type_name != type->name) return unfit("a record type has changed");
@@ -286,7 +288,7 @@ Status InFlightReader::read_item(const StoredPlace& place, ByteReader& reader) {
   if (restored_.is_exact) {
     put_back(place, std::move(data), first_row);
   } else if (data.batch) {
-    hand_over(place, std::move(data.batch), first_row);
+    hand_over(place, std::move(data.batch), first_row, same_owners);
   }
   return Status::ok();
 }
@@ -363,8 +365,10 @@ void InFlightReader::keep_from(InFlight item, StreamBatch data, uint32_t first_r
   }
 }
 
-// The job has another shape: rows alone, to the subtask that is responsible for them.
-void InFlightReader::hand_over(const StoredPlace& place, BatchPtr batch, uint32_t first_row) {
+// The job has another shape: rows alone, to the subtask that is responsible for them. `is_mine`:
+// that is this one, because only the tasks around this vertex are more or fewer.
+void InFlightReader::hand_over(const StoredPlace& place, BatchPtr batch, uint32_t first_row,
+                               bool is_mine) {
   InFlight item;
   item.place = place.place;
   item.index = from_wire(place.index);
@@ -380,8 +384,13 @@ void InFlightReader::hand_over(const StoredPlace& place, BatchPtr batch, uint32_
         item.channel = static_cast<int>(i);
       }
     }
-    hand_over_rows(edge, std::move(item), batch, first_row);
-  } else if (place.subtask % to_wire(spec_.info.parallelism) == to_wire(spec_.info.subtask)) {
+    if (is_mine) {
+      keep_from(std::move(item), {std::move(batch), {}}, first_row);
+    } else {
+      hand_over_rows(edge, std::move(item), batch, first_row);
+    }
+  } else if (is_mine ||
+             place.subtask % to_wire(spec_.info.parallelism) == to_wire(spec_.info.subtask)) {
     keep_from(std::move(item), {std::move(batch), {}}, first_row);
   }
 }

@@ -7,10 +7,11 @@
 // Recording keeps references to batches, which are immutable while they are shared; the bytes are
 // made on an I/O thread and stand in the snapshot as items of the head operator (docs/formats.md).
 //
-// Restoring: with the parallelism of before everything returns to its exact place, watermarks
-// included, so the run goes on as if nothing had happened. At another parallelism rows alone are
-// given to the subtask that is responsible for them now (by key group, by the custom partitioner,
-// or in turn) and watermarks come again with new data. Plain values; no threads.
+// Restoring: with the parallelism of before, here and at the senders, everything returns to its
+// exact place, watermarks included, so the run goes on as if nothing had happened. With other
+// senders alone the rows stay with their subtask. At another parallelism rows are given to the
+// subtask that is responsible for them now (by key group, by the custom partitioner, or in turn).
+// In both cases watermarks come again with new data. Plain values; no threads.
 #pragma once
 
 #include <cstdint>

@@ -148,6 +148,30 @@ TEST_CASE("another number of senders is another shape") {
   CHECK_FALSE(restored->is_exact);
 }
 
+TEST_CASE("data in flight of one subtask stays with it when the others stored none") {
+  // Rebalanced rows could go to anybody: who gets them must not depend on who is asked.
+  const auto rebalanced = [](int subtask, int senders) {
+    TaskSpec spec = spec_of(subtask, 3, senders);
+    spec.input_edges[0].partitioning = Partitioning::kRebalance;
+    spec.input_edges[0].selector = {};
+    return spec;
+  };
+  const MemorySnapshot snapshot = frozen(some_state(0), rebalanced(1, 2));
+  for (const int senders : {2, 4}) {
+    CAPTURE(senders);
+    for (int subtask = 0; subtask < 3; ++subtask) {
+      CAPTURE(subtask);
+      const auto reader = snapshot.reader(subtask, 3);
+      const auto restored = restore_in_flight(reader, rebalanced(subtask, senders), type_of_stage);
+      REQUIRE(restored.is_ok());
+      CHECK(restored->is_exact == (subtask == 1 && senders == 2));
+      size_t rows = 0;
+      for (const InFlight& item : restored->state.items) rows += item.data.rows();
+      CHECK(rows == (subtask == 1 ? 2 + 2 + 2 + 40 : 0));
+    }
+  }
+}
+
 TEST_CASE("long texts survive the way to another parallelism") {
   InFlightState state = some_state(0);
   auto batch = TypedBatch<Line>::make(400);

@@ -9,8 +9,13 @@ bool BarrierAligner::all_delivered() const {
                      [](const Channel& c) { return c.delivered || c.ended; });
 }
 
+void BarrierAligner::see(CheckpointId checkpoint) {
+  last_seen_ = std::max(last_seen_, checkpoint);
+  discarded_.erase(discarded_.begin(), discarded_.upper_bound(last_seen_));
+}
+
 void BarrierAligner::clear_pending() {
-  if (pending_) last_seen_ = std::max(last_seen_, pending_->checkpoint);
+  if (pending_) see(pending_->checkpoint);
   pending_.reset();
   for (Channel& channel : channels_) {
     channel.delivered = false;
@@ -21,6 +26,7 @@ void BarrierAligner::clear_pending() {
 BarrierAligner::Decision BarrierAligner::on_barrier(int index, const Barrier& barrier) {
   Decision decision;
   if (barrier.checkpoint <= last_seen_) return decision;  // Late: cancelled or completed.
+  if (discarded_.count(barrier.checkpoint) > 0) return decision;
   if (barrier.kind == CheckpointKind::kAtLeastOnce) return count(index, barrier);
   if (pending_ && barrier.checkpoint < pending_->checkpoint) return decision;
   if (pending_ && barrier.checkpoint > pending_->checkpoint) {
@@ -65,7 +71,7 @@ std::optional<Barrier> BarrierAligner::take_counted() {
     }
     if (!complete) continue;
     const Barrier barrier = counted_[i].barrier;
-    last_seen_ = std::max(last_seen_, barrier.checkpoint);
+    see(barrier.checkpoint);
     counted_.erase(counted_.begin(), counted_.begin() + static_cast<std::ptrdiff_t>(i) + 1);
     return barrier;
   }
@@ -81,7 +87,7 @@ BarrierAligner::Decision BarrierAligner::on_cancel(CheckpointId checkpoint) {
     if (pending_->checkpoint < checkpoint) decision.aborted = pending_->checkpoint;
   }
   clear_pending();
-  last_seen_ = std::max(last_seen_, checkpoint);
+  see(checkpoint);
   std::erase_if(counted_,
                 [&](const Counted& counted) { return counted.barrier.checkpoint <= checkpoint; });
   // The cancelled checkpoint itself is reported once, by whichever channel says so first.
@@ -90,9 +96,10 @@ BarrierAligner::Decision BarrierAligner::on_cancel(CheckpointId checkpoint) {
 }
 
 bool BarrierAligner::discard(CheckpointId checkpoint) {
-  // Barriers of it that are still to come are aligned in vain: others may be under way before it.
   std::erase_if(counted_,
                 [&](const Counted& counted) { return counted.barrier.checkpoint == checkpoint; });
+  // Without it a late barrier would hold its channel back for others that never come.
+  if (checkpoint > last_seen_) discarded_.insert(checkpoint);
   if (!pending_ || pending_->checkpoint != checkpoint) return false;
   clear_pending();
   return true;

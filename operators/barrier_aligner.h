@@ -8,6 +8,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "core/element.h"
@@ -30,7 +31,8 @@ class BarrierAligner {
   Decision on_barrier(int channel, const Barrier& barrier);
   Decision on_cancel(CheckpointId checkpoint);
   Decision on_end_of_data(int channel);
-  /// The coordinator gave this checkpoint up. True: blocked channels are free again.
+  /// The coordinator gave this checkpoint up, and tells every task: barriers of it that are still
+  /// to come mean nothing. True: blocked channels are free again.
   bool discard(CheckpointId checkpoint);
 
   bool is_blocked(int channel) const { return channels_[static_cast<size_t>(channel)].blocked; }
@@ -54,6 +56,7 @@ class BarrierAligner {
   /// Checkpoints that are counted at a time; the oldest goes when there are more.
   static constexpr size_t kCountedMax = 50;
 
+  void see(CheckpointId checkpoint);
   bool all_delivered() const;
   void clear_pending();
   Decision count(int channel, const Barrier& barrier);
@@ -63,6 +66,8 @@ class BarrierAligner {
   std::vector<Channel> channels_;
   std::optional<Barrier> pending_;
   std::vector<Counted> counted_;  // By rising id.
+  // Given up, and newer than last_seen_: others before them may still be under way.
+  std::set<CheckpointId> discarded_;
   // Barriers up to this one are late: completed, aborted or cancelled.
   CheckpointId last_seen_{0};
 };

@@ -114,5 +114,24 @@ TEST_CASE("at least once, the newest complete checkpoint makes older ones pointl
   CHECK_FALSE(aligner.on_barrier(1, barrier(1, kind)).complete);
 }
 
+TEST_CASE("a checkpoint that was given up holds nobody back, whenever its barriers come") {
+  BarrierAligner aligner(2);
+  // The word of it comes first, while an older one is under way.
+  aligner.on_barrier(0, barrier(1));
+  CHECK_FALSE(aligner.discard(CheckpointId{2}));
+  CHECK(aligner.on_barrier(1, barrier(1)).complete->checkpoint == CheckpointId{1});
+  CHECK_FALSE(aligner.on_barrier(0, barrier(2)).complete);
+  CHECK_FALSE(aligner.is_blocked(0));
+  // In the middle of its alignment.
+  aligner.on_barrier(0, barrier(3));
+  CHECK(aligner.is_blocked(0));
+  CHECK(aligner.discard(CheckpointId{3}));
+  CHECK_FALSE(aligner.is_blocked(0));
+  aligner.on_barrier(1, barrier(3));
+  CHECK_FALSE(aligner.is_blocked(1));
+  aligner.on_barrier(0, barrier(4));
+  CHECK(aligner.on_barrier(1, barrier(4)).complete->checkpoint == CheckpointId{4});
+}
+
 }  // namespace
 }  // namespace sluice

@@ -17,9 +17,7 @@ namespace {
 
 EmbeddedCluster::Settings cluster_settings(const JobPlan& plan) {
   EmbeddedCluster::Settings settings;
-  const int64_t threads = plan.options.get(options::kSchedulerThreads);
-  settings.scheduler_threads =
-      static_cast<size_t>(threads > 0 ? threads : static_cast<int64_t>(machine_cores()));
+  settings.scheduler_threads = scheduler_threads(plan.options);
   settings.io_threads = static_cast<size_t>(plan.options.get(options::kIoThreads));
   settings.slots = plan.graph.chained().slot_count();
   settings.clock = &system_clock();

@@ -221,8 +221,4 @@ class ClusterClient {
                                           Duration timeout) = 0;
 };
 
-/// Connects to the JobManager at `address`; kUnavailable when nobody answers within `timeout`.
-Result<std::unique_ptr<ClusterClient>> connect_cluster(const ClusterAddress& address,
-                                                       Duration timeout);
-
 }  // namespace sluice

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <condition_variable>
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -26,6 +25,7 @@
 #include "actors/task_manager_actor.h"
 #include "actors/worker_actor.h"
 #include "core/clock.h"
+#include "core/process_memory.h"
 
 namespace sluice {
 namespace {
@@ -48,23 +48,10 @@ NodeSettings node_settings(const ClusterSettings& cluster, size_t threads) {
   return node;
 }
 
-size_t scheduler_threads(const Options& options) {
-  const int64_t threads = options.get(options::kSchedulerThreads);
-  return static_cast<size_t>(threads > 0 ? threads : static_cast<int64_t>(machine_cores()));
-}
-
 void warn_if_open(const ClusterSettings& cluster, const JobSettings& settings) {
   if (is_loopback(cluster.bind.host) || !cluster.bind.ca.empty() || !settings.on_note) return;
   settings.on_note("INSECURE: everybody who reaches " + cluster.bind.host +
                    " can take part in this cluster and run code");
-}
-
-int64_t resident_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  int64_t total = 0;
-  int64_t resident = 0;
-  statm >> total >> resident;
-  return resident * sysconf(_SC_PAGESIZE);
 }
 
 // ---- JobManager ---------------------------------------------------------------------------------
@@ -151,10 +138,6 @@ void wait_a_moment(Duration time) {
   std::unique_lock lock(mutex);
   never.wait_for(lock, time);
 }
-
-}  // namespace
-
-namespace {
 
 /// Whether and to what the job is to be rescaled once it has stopped.
 class RescaleRequest {
@@ -373,7 +356,7 @@ Status start_worker(NodeSystem& node, ThreadPoolIoRunner& io, const GraphBuilder
   heartbeat.on_frozen = [name] {
     end_fenced(name, "it stood still for longer than its lease, others may have its tasks");
   };
-  heartbeat.resident_bytes = resident_bytes;
+  heartbeat.resident_bytes = resident_memory_bytes;
   heartbeat.look_for_stuck = [name, actors = node.directory(),
                               limit = settings.options.get(options::kTaskStuckTimeout)] {
     const std::string stuck = stuck_task(*actors, system_clock().wall_ms(), limit);

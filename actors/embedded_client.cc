@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "actors/job_inspection.h"
+#include "core/process_memory.h"
 
 namespace sluice {
 namespace {
@@ -104,7 +105,7 @@ Result<std::vector<TaskManagerInspection>> EmbeddedClient::task_managers() {
   one.slots = settings_.plan->graph.chained().slot_count();
   one.registered = started_ms_;
   one.heartbeat = settings_.clock->wall_ms();
-  one.resident_bytes = resident_bytes();
+  one.resident_bytes = resident_memory_bytes();
   one.pid = std::atoll(node_.substr(node_.rfind(':') + 1).c_str());
   for (const TaskInspection& task : settings_.metrics->inspect(*settings_.clock, false)) {
     if (task.state == "RUNNING" || task.state == "OPEN") ++one.tasks;

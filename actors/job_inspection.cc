@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <fstream>
 #include <unistd.h>
 
 #include "core/partitioning.h"
@@ -76,14 +75,6 @@ std::string this_node() {
   std::array<char, 256> host{};
   if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '?';
   return std::string(host.data()) + ":" + std::to_string(::getpid());
-}
-
-int64_t resident_bytes() {
-  std::ifstream file("/proc/self/statm");
-  int64_t pages = 0;
-  int64_t resident = 0;
-  file >> pages >> resident;
-  return resident * ::sysconf(_SC_PAGESIZE);
 }
 
 }  // namespace sluice

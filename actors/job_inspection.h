@@ -15,7 +15,5 @@ CheckpointLook look_of(const CheckpointStats& stats, int64_t now_ms);
 void summarize_tasks(JobInspection& look);
 /// "host:pid" of this process.
 std::string this_node();
-/// Resident memory of this process.
-int64_t resident_bytes();
 
 }  // namespace sluice

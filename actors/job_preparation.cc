@@ -10,6 +10,11 @@ namespace sluice {
 
 int machine_cores() { return static_cast<int>(std::max(1U, std::thread::hardware_concurrency())); }
 
+size_t scheduler_threads(const Options& options) {
+  const int64_t threads = options.get(options::kSchedulerThreads);
+  return static_cast<size_t>(threads > 0 ? threads : static_cast<int64_t>(machine_cores()));
+}
+
 Result<PreparedJob> prepare_job(LogicalGraph graph, const JobSettings& settings, int cores,
                                 const std::string& leftover) {
   const auto note = [&](const std::string& text) {

@@ -31,6 +31,8 @@ Result<PreparedJob> prepare_job(LogicalGraph graph, const JobSettings& settings,
 
 /// Processor cores of this machine.
 int machine_cores();
+/// `scheduler.threads`, where 0 stands for one per core.
+size_t scheduler_threads(const Options& options);
 
 /// Where the job's end is announced.
 using JobOutcome = Awaited<JobResult>;

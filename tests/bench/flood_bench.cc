@@ -8,12 +8,11 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <unistd.h>
 
 #include "api/execute.h"
 #include "connectors/generator.h"
 #include "core/clock.h"
+#include "core/process_memory.h"
 
 namespace sluice {
 namespace {
@@ -49,13 +48,7 @@ class SlowSink final : public Sink<Row> {
   };
 };
 
-double resident_mib() {
-  std::ifstream file("/proc/self/statm");
-  int64_t total = 0;
-  int64_t resident = 0;
-  file >> total >> resident;
-  return static_cast<double>(resident * sysconf(_SC_PAGESIZE)) / (1 << 20);
-}
+double resident_mib() { return static_cast<double>(resident_memory_bytes()) / (1 << 20); }
 
 int run(int64_t seconds) {
   double smallest = 1e9;

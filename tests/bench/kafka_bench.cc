@@ -13,7 +13,6 @@
 #include <cstdio>
 #include <cstring>
 #include <map>
-#include <stdlib.h>
 #include <string>
 #include <thread>
 #include <vector>
@@ -26,7 +25,7 @@
 #include "connectors/kafka/kafka_producer.h"
 #include "connectors/kafka/kafka_sink.h"
 #include "connectors/kafka/kafka_source.h"
-#include "core/file_system.h"
+#include "tests/support/scratch_directory.h"
 
 namespace sluice {
 namespace {
@@ -186,12 +185,11 @@ double Bench::source_job(const std::string& topic, int64_t messages) {
 }
 
 double Bench::sink_job(const std::string& topic, int64_t messages, bool exactly_once) {
-  std::string directory = "/tmp/kafka_bench.XXXXXX";
-  bench_check(::mkdtemp(directory.data()) != nullptr, "a directory");
+  const ScratchDirectory directory;
   StreamEnvironment env;
   env.set_parallelism(1);
   env.set_option("execution.checkpointing.interval", "1s");
-  env.set_option("execution.checkpointing.dir", directory);
+  env.set_option("execution.checkpointing.dir", directory.path());
   auto sink = kafka_sink(TextFormat()).brokers(brokers_).topic(topic).without_timestamps();
   if (exactly_once) sink.exactly_once();
   env.generator(messages,
@@ -205,7 +203,6 @@ double Bench::sink_job(const std::string& topic, int64_t messages, bool exactly_
   const auto result = env.execute(topic);
   const double rate = static_cast<double>(messages) / seconds_since(begin);
   bench_check(result.is_ok() && result->error.is_ok(), "the sink job failed");
-  (void)local_file_system().remove_recursively(directory);
   return rate;
 }
 
@@ -276,12 +273,11 @@ void latency(Bench& bench, int64_t rate, int64_t seconds, int64_t interval_ms) {
   const std::string in = bench.new_topic();
   const std::string out = bench.new_topic();
   const int64_t messages = rate * seconds;
-  std::string directory = "/tmp/kafka_bench.XXXXXX";
-  bench_check(::mkdtemp(directory.data()) != nullptr, "a directory");
+  const ScratchDirectory directory;
   StreamEnvironment env;
   env.set_parallelism(1);
   env.set_option("execution.checkpointing.interval", std::to_string(interval_ms) + "ms");
-  env.set_option("execution.checkpointing.dir", directory);
+  env.set_option("execution.checkpointing.dir", directory.path());
   env.from_source(kafka_source(TextFormat()).brokers(bench.brokers()).topics({in}))
       .sink_to(kafka_sink(TextFormat())
                    .brokers(bench.brokers())
@@ -329,7 +325,6 @@ void latency(Bench& bench, int64_t rate, int64_t seconds, int64_t interval_ms) {
       static_cast<long long>(interval_ms), at(0.5), at(0.9), at(0.99), at(1));
   std::fflush(stdout);
   // The job reads for ever; what it has written is committed and measured.
-  (void)local_file_system().remove_recursively(directory);
   std::_Exit(0);
 }
 

@@ -31,6 +31,7 @@
 #include "state/api/value_state.h"
 #include "state/rocksdb/rocksdb_stores.h"
 #include "state/snapshot_reader.h"
+#include "tests/bench/bare_map.h"
 
 namespace sluice {
 namespace {
@@ -181,44 +182,16 @@ std::vector<int64_t> all_keys(uint64_t distinct) {
   return keys;
 }
 
-class BareMap {
- public:
-  explicit BareMap(size_t keys) {
-    size_t size = 16;
-    while (size * 3 < keys * 4) size *= 2;
-    slots_.resize(size, Slot{-1, 0});
-    mask_ = size - 1;
-  }
-  void update(const std::vector<int64_t>& keys) {
-    uint64_t hashes[kBatchRows];
-    for (size_t from = 0; from + kBatchRows <= keys.size(); from += kBatchRows) {
-      for (uint32_t i = 0; i < kBatchRows; ++i) hashes[i] = stable_hash(keys[from + i]);
-      for (uint32_t i = 0; i < kBatchRows; ++i) {
-        if (i + 24 < kBatchRows) __builtin_prefetch(&slots_[hashes[i + 24] & mask_]);
-        add(keys[from + i], hashes[i]);
-      }
+void update_bare(BareMap& map, const std::vector<int64_t>& keys) {
+  uint64_t hashes[kBatchRows];
+  for (size_t from = 0; from + kBatchRows <= keys.size(); from += kBatchRows) {
+    for (uint32_t i = 0; i < kBatchRows; ++i) hashes[i] = stable_hash(keys[from + i]);
+    for (uint32_t i = 0; i < kBatchRows; ++i) {
+      if (i + 24 < kBatchRows) map.prefetch(hashes[i + 24]);
+      map.add(keys[from + i], hashes[i]);
     }
   }
-
- private:
-  struct Slot {
-    int64_t key;
-    int64_t count;
-  };
-  void add(int64_t key, uint64_t hash) {
-    size_t i = hash & mask_;
-    while (slots_[i].key != key) {
-      if (slots_[i].key == -1) {
-        slots_[i].key = key;
-        break;
-      }
-      i = (i + 1) & mask_;
-    }
-    ++slots_[i].count;
-  }
-  std::vector<Slot> slots_;
-  size_t mask_ = 0;
-};
+}
 
 /// Best of three, in updates per second of own processor time.
 template <class F>
@@ -238,8 +211,8 @@ void measure_updates_in_memory(uint64_t distinct, const std::string& directory, 
   double bare_rate = 0;
   {
     BareMap bare(distinct);
-    bare.update(keys);
-    bare_rate = best_rate(keys.size(), [&] { bare.update(keys); });
+    update_bare(bare, keys);
+    bare_rate = best_rate(keys.size(), [&] { update_bare(bare, keys); });
   }
   double hashmap_rate = 0;
   {

@@ -1,9 +1,8 @@
 // Counter updates in keyed state against a bare linear-probing map, one thread, keys in random
 // order.
 //
-// BareMap is what one would write by hand for exactly this job: key and counter side by side in one
-// array of a power of two, nothing else. The table of rows also has key groups, presence bits,
-// change tracking and free rows.
+// BareMap is what one would write by hand for exactly this job, nothing else. The table of rows
+// also has key groups, presence bits, change tracking and free rows.
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -13,6 +12,7 @@
 #include "core/random.h"
 #include "state/api/keyed_rows.h"
 #include "state/api/value_state.h"
+#include "tests/bench/bare_map.h"
 
 namespace sluice {
 namespace {
@@ -28,36 +28,6 @@ std::vector<int64_t> random_keys(int64_t distinct, size_t count) {
     key = static_cast<int64_t>(random.below(static_cast<uint64_t>(distinct)));
   return keys;
 }
-
-class BareMap {
- public:
-  explicit BareMap(size_t keys) {
-    size_t size = 16;
-    while (size * 3 < keys * 4) size *= 2;
-    slots_.resize(size, Slot{-1, 0});
-    mask_ = size - 1;
-  }
-  void add(int64_t key, uint64_t hash) {
-    size_t i = hash & mask_;
-    while (slots_[i].key != key) {
-      if (slots_[i].key == -1) {
-        slots_[i].key = key;
-        break;
-      }
-      i = (i + 1) & mask_;
-    }
-    ++slots_[i].count;
-  }
-  void prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & mask_]); }
-
- private:
-  struct Slot {
-    int64_t key;
-    int64_t count;
-  };
-  std::vector<Slot> slots_;
-  size_t mask_;
-};
 
 struct CounterState {
   ManualClock clock;

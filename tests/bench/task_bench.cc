@@ -15,6 +15,7 @@
 #include "operators/source_operator.h"
 #include "operators/task.h"
 #include "tests/support/operator_harness.h"
+#include "tests/support/quiet_link.h"
 
 namespace sluice {
 namespace {
@@ -106,19 +107,14 @@ class SumSink final : public Sink<Row> {
 };
 
 // Swallows what a task sends and gives the credit back at once.
-class EchoLink final : public TaskLink {
+class EchoLink final : public QuietLink {
  public:
   void send(int channel, StreamElement element) override {
     if (element.kind != ElementKind::kBatch) return;
     BatchPtr batch = std::move(element.data.batch);
     task->add_credit(channel, 1, std::move(batch));
   }
-  void grant(int /*channel*/, uint32_t /*credits*/, BatchPtr /*recycled*/) override {}
   void request_split() override { task->add_splits({}, true); }
-  void snapshot_taken(const Barrier& /*barrier*/, std::vector<OperatorSnapshot> /*states*/,
-                      int64_t /*alignment_ms*/) override {}
-  void committables(NodeId /*node*/, std::vector<Committable> /*committables*/) override {}
-  void snapshot_declined(CheckpointId /*checkpoint*/, const Status& /*reason*/) override {}
   Task* task = nullptr;
 };
 

@@ -20,5 +20,12 @@ TEST_CASE("process memory: what was used once stays counted after it is given ba
   CHECK(peak_memory_bytes() >= before);
 }
 
+TEST_CASE("process memory: what is touched is resident") {
+  constexpr size_t kBytes = 64 << 20;
+  const std::vector<char> touched(kBytes, 'x');
+  CHECK(touched.back() == 'x');
+  CHECK(resident_memory_bytes() >= static_cast<int64_t>(kBytes));
+}
+
 }  // namespace
 }  // namespace sluice

@@ -12,6 +12,7 @@
 #include "operators/partitioner.h"
 #include "operators/sink_operator.h"
 #include "operators/source_operator.h"
+#include "tests/support/quiet_link.h"
 #include "tests/support/task_world.h"
 
 namespace sluice {
@@ -264,17 +265,11 @@ TEST_CASE("hash partitioning keeps a key in one subtask and its order within a s
 }
 
 // What is sent over the channels of two edges, in order: channel and rows.
-class RecordingLink final : public TaskLink {
+class RecordingLink final : public QuietLink {
  public:
   void send(int channel, StreamElement element) override {
     sent.emplace_back(channel, element.data.rows());
   }
-  void grant(int /*channel*/, uint32_t /*credits*/, BatchPtr /*recycled*/) override {}
-  void request_split() override {}
-  void snapshot_taken(const Barrier& /*barrier*/, std::vector<OperatorSnapshot> /*states*/,
-                      int64_t /*alignment_ms*/) override {}
-  void committables(NodeId /*node*/, std::vector<Committable> /*committables*/) override {}
-  void snapshot_declined(CheckpointId /*checkpoint*/, const Status& /*reason*/) override {}
   std::vector<std::pair<int, uint32_t>> sent;
 };
 

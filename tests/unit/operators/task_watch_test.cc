@@ -8,6 +8,7 @@
 
 #include "operators/source_operator.h"
 #include "tests/support/operator_harness.h"
+#include "tests/support/quiet_link.h"
 
 namespace sluice {
 namespace {
@@ -16,17 +17,6 @@ struct Reading {
   int64_t at = 0;
 };
 SLUICE_RECORD(Reading, at);
-
-class NullLink final : public TaskLink {
- public:
-  void send(int /*channel*/, StreamElement /*element*/) override {}
-  void grant(int /*channel*/, uint32_t /*credits*/, BatchPtr /*recycled*/) override {}
-  void request_split() override {}
-  void snapshot_taken(const Barrier& /*barrier*/, std::vector<OperatorSnapshot> /*states*/,
-                      int64_t /*alignment_ms*/) override {}
-  void committables(NodeId /*node*/, std::vector<Committable> /*committables*/) override {}
-  void snapshot_declined(CheckpointId /*checkpoint*/, const Status& /*reason*/) override {}
-};
 
 class Swallow final : public Operator {
  public:
@@ -102,7 +92,7 @@ class World {
  private:
   MetricGroup metrics_;
   InlineIoRunner io_;
-  NullLink link_;
+  QuietLink link_;
 };
 
 TaskSpec reader_of(int channels) {

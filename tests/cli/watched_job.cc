@@ -96,25 +96,10 @@ class UnevenSource final : public Source<Tick> {
   bool goes_quiet_;
 };
 
-SLUICE_JOB(steady) {
-  GeneratorOptions options;
-  options.rows_per_second = args.get<int64_t>("rate", 20'000, "records per second; 0: no limit");
-  const std::string output = args.path("output", "directory for the newest");
-  const auto fail_at = args.get<int64_t>("throw-at", -1, "record whose function throws");
-  env.from_source(generate(options,
-                           [](int64_t n) {
-                             return Tick{n, n % 1000, EventTime{n}};
-                           }),
-                  WatermarkStrategy<Tick>::monotonous().with_timestamp(&Tick::at))
-      .uid("ticks")
-      .map([fail_at](const Tick& tick) {
-        static std::atomic<bool> thrown{false};
-        if (tick.id == fail_at && !thrown.exchange(true)) throw std::runtime_error("unlucky tick");
-        return tick;
-      })
-      .name("check")
-      .uid("check")
-      .key_by(&Tick::key)
+/// The last tick of each key and ten minutes.
+template <class Stream>
+void write_newest(const Stream& ticks, const std::string& output) {
+  ticks.key_by(&Tick::key)
       .window(TumblingEventTimeWindows::of(10min))
       .reduce([](const Tick& a, const Tick& b) { return a.id < b.id ? b : a; })
       .name("newest")
@@ -123,20 +108,38 @@ SLUICE_JOB(steady) {
       .uid("results");
 }
 
+SLUICE_JOB(steady) {
+  GeneratorOptions options;
+  options.rows_per_second = args.get<int64_t>("rate", 20'000, "records per second; 0: no limit");
+  const std::string output = args.path("output", "directory for the newest");
+  const auto fail_at = args.get<int64_t>("throw-at", -1, "record whose function throws");
+  const auto ticks =
+      env.from_source(generate(options,
+                               [](int64_t n) {
+                                 return Tick{n, n % 1000, EventTime{n}};
+                               }),
+                      WatermarkStrategy<Tick>::monotonous().with_timestamp(&Tick::at))
+          .uid("ticks")
+          .map([fail_at](const Tick& tick) {
+            static std::atomic<bool> thrown{false};
+            if (tick.id == fail_at && !thrown.exchange(true))
+              throw std::runtime_error("unlucky tick");
+            return tick;
+          })
+          .name("check")
+          .uid("check");
+  write_newest(ticks, output);
+}
+
 SLUICE_JOB(uneven) {
   const bool goes_quiet = args.get<std::string>("split", "quiet", "quiet|slow") == "quiet";
   const std::string output = args.path("output", "directory for the newest");
-  env.from_source(UnevenSource(goes_quiet),
-                  WatermarkStrategy<Tick>::monotonous().with_timestamp(&Tick::at))
-      .name("ticks")
-      .uid("ticks")
-      .key_by(&Tick::key)
-      .window(TumblingEventTimeWindows::of(10min))
-      .reduce([](const Tick& a, const Tick& b) { return a.id < b.id ? b : a; })
-      .name("newest")
-      .uid("newest")
-      .sink_to(csv_files<Tick>(output).overwrite(true))
-      .uid("results");
+  const auto ticks =
+      env.from_source(UnevenSource(goes_quiet),
+                      WatermarkStrategy<Tick>::monotonous().with_timestamp(&Tick::at))
+          .name("ticks")
+          .uid("ticks");
+  write_newest(ticks, output);
 }
 
 }  // namespace

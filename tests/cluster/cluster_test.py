@@ -4,7 +4,6 @@ TaskManagers, is what one undisturbed run would have written.
 
 Usage: cluster_test.py [NAME...]     names of tests below, without "test_"
 """
-import glob
 import json
 import os
 import shutil
@@ -20,7 +19,9 @@ import urllib.request
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "../golden"))
+sys.path.insert(0, os.path.join(HERE, "../recovery"))
 import flight_oracle  # noqa: E402
+import job_runs  # noqa: E402
 from local_cluster import LocalCluster  # noqa: E402
 
 FLIGHTS = "jobs/data/us_flights_2001q1.csv"
@@ -49,11 +50,7 @@ class Job:
                             [*self.flags, "-p", str(parallelism), *flags], worker_flags)
 
     def rows(self):
-        rows = []
-        for path in glob.glob(f"{self.out}/part-*"):
-            with open(path, newline="") as file:
-                rows += file.read().split("\n")[1:-1]
-        return sorted(rows)
+        return job_runs.rows_of(self.out)
 
     def check_output(self, cluster):
         rows = self.rows()
@@ -73,9 +70,7 @@ class Job:
             time.sleep(0.01)
 
     def newest_checkpoint(self):
-        ids = [int(path.split("-")[-1].split("/")[0])
-               for path in glob.glob(f"{self.checkpoints}/flight_delays/chk-*/_metadata")]
-        return max(ids, default=0)
+        return job_runs.newest_checkpoint(f"{self.checkpoints}/flight_delays")
 
 
 def finished(cluster):

@@ -14,7 +14,9 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../recovery"))
 import flight_oracle  # noqa: E402
+from job_runs import rows_of as read_rows  # noqa: E402
 
 FLIGHTS = "jobs/data/us_flights_2001q1.csv"
 RULES = "jobs/data/delay_rules.csv"
@@ -45,15 +47,6 @@ def run(job, *flags, code=0):
 def read_text(path):
     with open(path, newline="") as file:
         return file.read()
-
-
-def read_rows(directory):
-    """All rows of the CSV parts of a directory, without headers, sorted."""
-    rows = []
-    for path in sorted(glob.glob(f"{directory}/part-*")):
-        with open(path, newline="") as file:
-            rows += file.read().split("\n")[1:-1]
-    return sorted(rows)
 
 
 class JobsTest(unittest.TestCase):

@@ -66,7 +66,7 @@ class DamageTest(unittest.TestCase):
                              "--rate", 12000, cwd=cls.template.root)
         directory = f"{cls.template.checkpoints}/v1"
         job_runs.wait_until(
-            lambda: max(job_runs.complete_checkpoints(directory), default=0) >= 15,
+            lambda: job_runs.newest_checkpoint(directory) >= 15,
             "15 checkpoints", job)
         job.kill()
         job_runs.wait(job)

@@ -28,7 +28,7 @@ def without(rows, column):
                   for row in rows)
 
 
-class EvolutionTest(unittest.TestCase):
+class EvolutionTest(job_runs.JobTestCase):
     @classmethod
     def setUpClass(cls):
         cls.oracle = job_runs.Place()
@@ -47,20 +47,14 @@ class EvolutionTest(unittest.TestCase):
         cls.oracle.remove()
         cls.stopped.remove()
 
-    def setUp(self):
-        self.place = job_runs.Place()
-
-    def tearDown(self):
-        self.place.remove()
-
     @staticmethod
     def stop_v1(place, parallelism):
         """Runs v1 into the middle of its input and stops it; the path of its savepoint."""
         job = job_runs.start(JOB, "--job", "v1", "--input", job_runs.FLIGHTS, "--output",
                              place.out(), "--rate", 10000, "-p", parallelism,
                              "--checkpoint-dir", place.checkpoints, "--checkpoint-interval", "50ms")
-        job_runs.wait_until(lambda: max(job_runs.complete_checkpoints(
-            f"{place.checkpoints}/v1"), default=0) >= 10, "ten checkpoints", job)
+        job_runs.wait_until(lambda: job_runs.newest_checkpoint(f"{place.checkpoints}/v1") >= 10,
+                            "ten checkpoints", job)
         done = job_runs.stop(job)
         assert done.code == 0, done
         assert 1000 < done.summary["records_in"] < 19000, done
@@ -86,8 +80,9 @@ class EvolutionTest(unittest.TestCase):
         job = job_runs.start(JOB, "--job", "v2", "--input", job_runs.FLIGHTS, "--output",
                              self.place.out(), "-s", self.savepoint, "-p", 2, "--rate", 10000,
                              *checkpoints)
-        job_runs.wait_until(lambda: max(job_runs.complete_checkpoints(
-            f"{self.place.checkpoints}/v2"), default=0) >= 5, "five checkpoints", job)
+        job_runs.wait_until(
+            lambda: job_runs.newest_checkpoint(f"{self.place.checkpoints}/v2") >= 5,
+            "five checkpoints", job)
         job.kill()
         job_runs.wait(job)
         done = job_runs.run(JOB, "--job", "v2", "--input", job_runs.FLIGHTS, "--output",

@@ -30,23 +30,15 @@ def counts_in(text, words):
     return sum(words in line for line in text.splitlines())
 
 
-class FaultsTest(unittest.TestCase):
+class FaultsTest(job_runs.JobTestCase):
     @classmethod
     def setUpClass(cls):
         cls.rows, _ = flight_oracle.delays(job_runs.FLIGHTS, HOUR, 9 * HOUR)
 
     def setUp(self):
-        self.place = job_runs.Place()
+        super().setUp()
         self.job_directory = f"{self.place.checkpoints}/flight_delays"
         self.errors = f"{self.place.root}/errors"
-        self.processes = []
-
-    def tearDown(self):
-        for process in self.processes:
-            if process.poll() is None:
-                process.kill()
-                process.communicate()
-        self.place.remove()
 
     def flags(self, *more, rate=0, parallelism=2, interval="50ms"):
         return ("--input", job_runs.FLIGHTS, "--output", self.place.out(), "--max-out-of-orderness",
@@ -65,7 +57,7 @@ class FaultsTest(unittest.TestCase):
             return file.read()
 
     def newest(self):
-        return max(job_runs.complete_checkpoints(self.job_directory), default=0)
+        return job_runs.newest_checkpoint(self.job_directory)
 
     def until_checkpoint(self, number, process):
         job_runs.wait_until(lambda: self.newest() >= number, f"checkpoint {number}", process)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import unittest
 
 FLIGHTS = "jobs/data/us_flights_2001q1.csv"
 TOOL = "tools/savepoint"
@@ -45,6 +46,21 @@ class Place:
     def savepoints(self):
         return sorted(glob.glob(f"{self.root}/**/savepoint-*", recursive=True),
                       key=lambda path: int(path.rsplit("-", 1)[1]))
+
+
+class JobTestCase(unittest.TestCase):
+    """A test with a place of its own; processes it keeps do not outlive it."""
+
+    def setUp(self):
+        self.place = Place()
+        self.processes = []
+
+    def tearDown(self):
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+        self.place.remove()
 
 
 def start(program, *flags, environment=None, stderr=subprocess.PIPE, **popen):
@@ -85,6 +101,11 @@ def complete_checkpoints(directory):
     """Numbers of the complete checkpoints of a job, in order."""
     return sorted(int(path.split("/")[-2].split("-")[1])
                   for path in glob.glob(f"{directory}/chk-*/_metadata"))
+
+
+def newest_checkpoint(directory):
+    """Number of the newest complete checkpoint of a job; 0: there is none."""
+    return max(complete_checkpoints(directory), default=0)
 
 
 def rows_of(directory):

@@ -19,36 +19,28 @@ JOB = "jobs/flight_delays"
 HOUR = flight_oracle.HOUR
 
 
-class SavepointTest(unittest.TestCase):
+class SavepointTest(job_runs.JobTestCase):
     @classmethod
     def setUpClass(cls):
         cls.rows, _ = flight_oracle.delays(job_runs.FLIGHTS, HOUR, 9 * HOUR)
 
     def setUp(self):
-        self.place = job_runs.Place()
+        super().setUp()
         self.job_directory = f"{self.place.checkpoints}/flight_delays"
-        self.jobs = []
-
-    def tearDown(self):
-        for job in self.jobs:
-            if job.poll() is None:
-                job.kill()
-                job.communicate()
-        self.place.remove()
 
     def start(self, *flags, rate=8000, parallelism=2):
         job = job_runs.start(
             JOB, "--input", job_runs.FLIGHTS, "--output", self.place.out(),
             "--max-out-of-orderness", "9h", "--rate", rate, "-p", parallelism, "--checkpoint-dir",
             self.place.checkpoints, "--checkpoint-interval", "50ms", *flags)
-        self.jobs.append(job)
+        self.processes.append(job)
         return job
 
     def until_checkpoints(self, job, more):
-        first = max(job_runs.complete_checkpoints(self.job_directory), default=0)
+        first = job_runs.newest_checkpoint(self.job_directory)
         job_runs.wait_until(
-            lambda: max(job_runs.complete_checkpoints(self.job_directory), default=0)
-            >= first + more, f"{more} checkpoints", job)
+            lambda: job_runs.newest_checkpoint(self.job_directory) >= first + more,
+            f"{more} checkpoints", job)
 
     def tool(self, *words, code=0):
         done = job_runs.savepoint_tool(*words)

@@ -138,8 +138,14 @@ class Batch {
     kinds_.resize(rows_, RowKind::kInsert);
     kinds_.push_back(kind);
   }
-  /// Both, when the row or an earlier one has them.
-  void push_side(EventTime time, RowKind kind) {
+  /// Both, when the row or an earlier one has them. Most rows have neither: that stays a test in
+  /// the caller's loop (a call per row cost a quarter of a source's time).
+  [[gnu::always_inline]] void push_side(EventTime time, RowKind kind) {
+    if (time == kNoTimestamp && kind == RowKind::kInsert && times_.empty() && kinds_.empty())
+      return;
+    push_side_values(time, kind);
+  }
+  [[gnu::noinline]] void push_side_values(EventTime time, RowKind kind) {
     if (time != kNoTimestamp || !times_.empty()) push_time(time);
     if (kind != RowKind::kInsert || !kinds_.empty()) push_kind(kind);
   }

@@ -37,7 +37,9 @@ Row make_row(int64_t i) {
   return row;
 }
 
-// Work of about `rounds` nanoseconds.
+// One dependent multiplication and addition per round. The processor overlaps the rounds of
+// neighbouring records, so a round costs less than its latency: 1 round in each
+// map is a loop of 1.5 ns a record, 20 are one of 20 ns (the bench prints what the loop took).
 template <int kRounds>
 int64_t work(int64_t x) {
   for (int i = 0; i < kRounds; ++i) x = x * 0x5851F42D4C957F2DLL + 0x14057B7EF767814FLL;
@@ -235,9 +237,9 @@ BENCHMARK(hand_written_loop<1>)->Unit(benchmark::kMillisecond);
 BENCHMARK(chain<1, true, false>)->Unit(benchmark::kMillisecond);
 BENCHMARK(chain<1, false, false>)->Unit(benchmark::kMillisecond);
 BENCHMARK(chain<1, true, true>)->Unit(benchmark::kMillisecond);
-BENCHMARK(hand_written_loop<8>)->Unit(benchmark::kMillisecond);
-BENCHMARK(chain<8, true, false>)->Unit(benchmark::kMillisecond);
-BENCHMARK(chain<8, false, false>)->Unit(benchmark::kMillisecond);
+BENCHMARK(hand_written_loop<20>)->Unit(benchmark::kMillisecond);
+BENCHMARK(chain<20, true, false>)->Unit(benchmark::kMillisecond);
+BENCHMARK(chain<20, false, false>)->Unit(benchmark::kMillisecond);
 BENCHMARK(keyed_scatter<false>)->Arg(1)->Arg(2)->Arg(8)->Unit(benchmark::kMillisecond);
 BENCHMARK(keyed_scatter<true>)->Arg(2)->Unit(benchmark::kMillisecond);
 

@@ -50,14 +50,11 @@ Behavior TaskActor::make_behavior() {
   });
   return {
       [this](Data& data) {
-        if (phase_ != Phase::kOpen) return;
-        task_->receive(data.channel, std::move(data.element));
-        schedule_run();
+        if_open([&] { task_->receive(data.channel, std::move(data.element)); });
       },
       [this](Credit& credit) {
-        if (phase_ != Phase::kOpen) return;
-        task_->add_credit(credit.channel, credit.credits, std::move(credit.recycled));
-        schedule_run();
+        if_open(
+            [&] { task_->add_credit(credit.channel, credit.credits, std::move(credit.recycled)); });
       },
       [this](FrameArrived& arrived) { frame_arrived(arrived); },
       [this](const ChannelLost& lost) {
@@ -78,33 +75,23 @@ Behavior TaskActor::make_behavior() {
         schedule_run();
       },
       [this](AddSplits& splits) {
-        if (phase_ != Phase::kOpen) return;
-        task_->add_splits(std::move(splits.splits), splits.no_more);
-        schedule_run();
+        if_open([&] { task_->add_splits(std::move(splits.splits), splits.no_more); });
       },
       [this](OpenTask& message) { open(message.peers); },
       [this](StartTask) {
         started_ = true;
         schedule_run();
       },
-      [this](StopSource stop) {
-        if (phase_ != Phase::kOpen) return;
-        task_->stop(stop.with_max_watermark);
-        schedule_run();
-      },
+      [this](StopSource stop) { if_open([&] { task_->stop(stop.with_max_watermark); }); },
       [this](LimitWatermark message) {
-        if (phase_ != Phase::kOpen) return;
-        task_->set_watermark_limit(message.limit);
-        schedule_run();
+        if_open([&] { task_->set_watermark_limit(message.limit); });
       },
       [this](ReportAlignment) {
         if (phase_ != Phase::kOpen) return;
         ActorBase::send(master_, AlignmentReported{id_, task_->alignment_watermark()});
       },
       [this](const TriggerCheckpoint& trigger) {
-        if (phase_ != Phase::kOpen) return;
-        task_->trigger_checkpoint(trigger.barrier);
-        schedule_run();
+        if_open([&] { task_->trigger_checkpoint(trigger.barrier); });
       },
       [this](const SnapshotWritten& written) { snapshot_written(written.outcome); },
       [this](const CheckpointCompleted& completed) { checkpoint_completed(completed); },

@@ -57,6 +57,13 @@ class TaskActor final : public ActorBase, private TaskLink {
   void snapshot_written(const SnapshotOutcome& outcome);
   void step();
   void schedule_run();
+  /// Tells the task something while it is open, and lets it act on it.
+  template <class Tell>
+  void if_open(const Tell& tell) {
+    if (phase_ != Phase::kOpen) return;
+    tell();
+    schedule_run();
+  }
   void arm_timer();
   /// Closes the operators; ok, or what user code threw while it cleaned up.
   Status close(bool finished);

@@ -42,6 +42,8 @@ class FlightFormat {
 
   class Parser {
    public:
+    static constexpr bool kKeepsCarriageReturn = true;
+
     explicit Parser(const FlightFormat& format) : columns_(format.columns_) {}
     bool expects_header() const { return true; }
     sluice::Status parse_header(std::string_view line) {
@@ -50,7 +52,8 @@ class FlightFormat {
     }
     sluice::LineOutcome parse(std::string_view line, Flight& flight, sluice::TextArena& arena) {
       FlightColumns columns;
-      const sluice::LineOutcome outcome = columns_.parse(line, columns, arena);
+      const std::string_view cells = line.substr(0, line.size() - line.ends_with('\r'));
+      const sluice::LineOutcome outcome = columns_.parse(cells, columns, arena);
       if (outcome != sluice::LineOutcome::kRecord) return outcome;
       flight = {columns.scheduled, columns.delay_min,   columns.distance_mi,
                 columns.origin,    columns.destination, {}};

@@ -304,6 +304,7 @@ Result<bool> FileReader<Format>::read_lines(const FileSplit& file, TypedBatch<Re
         continue;
       }
     }
+    if constexpr (kKeepsCarriageReturn<Format>) line = lines_.with_carriage_return(line);
     switch (parser_.parse(line, record_, batch.own_arena())) {
       case LineOutcome::kRecord:
         batch.push(record_);
@@ -311,7 +312,7 @@ Result<bool> FileReader<Format>::read_lines(const FileSplit& file, TypedBatch<Re
       case LineOutcome::kSkip:
         break;
       case LineOutcome::kBad:
-        SLUICE_RETURN_IF_ERROR(report(file, parser_.reason(), line));
+        SLUICE_RETURN_IF_ERROR(report(file, parser_.reason(), lines_.line_again()));
         break;
       case LineOutcome::kUnclosed:
         SLUICE_RETURN_IF_ERROR(read_spanning(file, batch));

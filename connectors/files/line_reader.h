@@ -66,6 +66,12 @@ class LineReader {
     return without_line_end(buffer_.data() + from, begin_ - from - (has_end ? 1 : 0));
   }
 
+  /// The line given last with the "\r" that stood before its line end, if there was one.
+  std::string_view with_carriage_return(std::string_view line) const {
+    const size_t end = line_start_ - base_ + line.size();
+    return {line.data(), end < begin_ && buffer_[end] == '\r' ? line.size() + 1 : line.size()};
+  }
+
   /// Where the line given last starts, and where the next one does.
   uint64_t line_start() const { return line_start_; }
   uint64_t position() const { return base_ + begin_; }

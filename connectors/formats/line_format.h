@@ -21,8 +21,11 @@
 //     };
 //   };
 //
-// A parser gets lines without their line end and keeps no state between records. It may be given
-// the same record object again and again. Texts it makes live in `arena`.
+// A parser gets lines without their line end ("\n" or "\r\n") and keeps no state between records.
+// It may be given the same record object again and again. Texts it makes live in `arena`. A parser
+// whose records are to be written again byte for byte declares
+//   static constexpr bool kKeepsCarriageReturn = true;
+// and is given the "\r" of such a line as its last byte.
 #pragma once
 
 #include <concepts>
@@ -39,6 +42,11 @@ enum class LineOutcome {
   kSkip,      // Nothing on this line.
   kBad,       // Parser::reason() says why.
   kUnclosed,  // The line ends inside a quoted field: the record may go on on the next line.
+};
+
+template <class F>
+inline constexpr bool kKeepsCarriageReturn = requires {
+  requires bool(F::Parser::kKeepsCarriageReturn);
 };
 
 template <class F>

@@ -90,6 +90,20 @@ class JobsTest(unittest.TestCase):
                     self.assertEqual(read_rows(self.out), rows)
                     self.assertEqual(summary["late"], len(late))
 
+    def test_late_flights_of_a_file_with_carriage_returns_are_written_byte_for_byte(self):
+        with open(FLIGHTS, "rb") as file:
+            lines = [line.rstrip(b"\n") + b"\r\n" for line in file]
+        source = f"{self.root}/crlf.csv"
+        with open(source, "wb") as file:
+            file.writelines(lines)
+        run("flight_delays", "--input", source, "--output", self.out, "--parallelism", 1)
+        _, late = flight_oracle.delays(FLIGHTS, HOUR, 2 * HOUR)
+        written = []
+        for part in glob.glob(self.out + "/late/part-*.csv"):
+            with open(part, "rb") as file:
+                written += file.readlines()[1:]
+        self.assertEqual(sorted(written), sorted(row.encode() + b"\r\n" for row in late))
+
     def test_no_flight_is_lost_at_any_parallelism(self):
         for parallelism in (2, 5):
             summary = self.flight_delays("--max-out-of-orderness", "1h", layout=(parallelism, 7))

@@ -80,7 +80,7 @@ Behavior CheckpointCoordinatorActor::make_behavior() {
         if (!published.path.empty()) paths_[published.id] = published.path;
         step(event::Published{published.id, published.status});
       },
-      [this](FindRestore) { find_restore(); },
+      [this](FindRestore find) { find_restore(find.attempt); },
       [this](InspectCheckpoints& inspect) { this->inspect(inspect); },
   };
 }
@@ -123,9 +123,11 @@ void CheckpointCoordinatorActor::running(const TasksRunning& running) {
   tasks_ = running.tasks;
   enumerators_ = running.enumerators;
   event::TasksRunning what;
-  for (const ExecutionTask& task : settings_->plan->graph.tasks()) {
-    const bool is_source = settings_->plan->graph.chained().vertex(task.id.vertex).is_source;
-    what.tasks.push_back({task.id, running.attempt, is_source, false});
+  const auto& planned = settings_->plan->graph.tasks();
+  for (size_t i = 0; i < planned.size(); ++i) {
+    const TaskId id = planned[i].id;
+    const bool is_source = settings_->plan->graph.chained().vertex(id.vertex).is_source;
+    what.tasks.push_back({id, running.attempts[i], is_source, false});
   }
   step(std::move(what));
 }
@@ -162,13 +164,15 @@ void CheckpointCoordinatorActor::inspect(InspectCheckpoints& request) {
   request.answer(std::move(request.look));
 }
 
-void CheckpointCoordinatorActor::find_restore() {
-  strand_.run([checkpoints = settings_->checkpoints, master = settings_->master,
+void CheckpointCoordinatorActor::find_restore(AttemptId attempt) {
+  strand_.run([checkpoints = settings_->checkpoints, master = settings_->master, attempt,
                on_note = settings_->on_note] {
     RestoreFound found;
+    found.attempt = attempt;
     auto latest = checkpoints->storage->find_latest();
     found.status = latest.status();
     if (latest.is_ok()) {
+      found.newer_are_damaged = !latest->damaged.empty();
       for (const Status& damaged : latest->damaged) {
         if (on_note) on_note("a newer checkpoint cannot be used: " + damaged.message());
       }

@@ -59,7 +59,7 @@ class CheckpointCoordinatorActor final : public ActorBase {
   void enumerator_snapshotted(EnumeratorSnapshotted& snapshotted);
   void acknowledged(const CheckpointAcknowledged& acknowledged);
   void inspect(InspectCheckpoints& request);
-  void find_restore();
+  void find_restore(AttemptId attempt);
   void arm_timer();
   void clean(std::vector<CheckpointId> pending);
   CheckpointMetadata metadata_of(const checkpoint_action::Publish& action);

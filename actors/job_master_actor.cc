@@ -6,18 +6,29 @@
 #include "actors/checkpoint_coordinator_actor.h"
 #include "actors/enumerator_actor.h"
 #include "graph/place_tasks.h"
+#include "graph/regions.h"
 
 namespace sluice {
+namespace {
+
+/// Without checkpoints a restart begins at the beginning, and sinks take back all they wrote.
+std::vector<size_t> regions_of(const JobPlan& plan) {
+  return plan.checkpointing() ? failover_regions(plan.graph)
+                              : std::vector<size_t>(plan.graph.tasks().size());
+}
+
+}  // namespace
 
 JobMasterActor::JobMasterActor(ActorConfig& config, Settings settings)
     : ActorBase(config),
       settings_(std::move(settings)),
-      machine_(settings_.plan->graph.tasks().size()),
+      machine_(regions_of(*settings_.plan)),
       restart_policy_(make_restart_policy(settings_.plan->options, settings_.plan->checkpointing(),
                                           static_cast<uint64_t>(settings_.number))),
       alignment_(std::make_unique<SourceAlignment>(*settings_.plan)),
       sink_commit_(std::make_shared<SinkCommit>(settings_.plan)),
       tasks_(settings_.plan->graph.tasks().size()),
+      attempts_(tasks_.size()),
       phase_since_ms_(settings_.clock->wall_ms()),
       started_ns_(settings_.clock->steady_ns()) {
   if (settings_.checkpoints) restore_ = settings_.checkpoints->restore;
@@ -50,7 +61,7 @@ Behavior JobMasterActor::make_behavior() {
                Status::unavailable(lost.node.empty() ? "a TaskManager was lost"
                                                      : "TaskManager " + lost.node + " was lost")});
       },
-      [this](const SlotsAllocated& allocated) { deploy(allocated); },
+      [this](const SlotsAllocated& allocated) { slots_allocated(allocated); },
       [this](const TasksDeployed& deployed) { tasks_deployed(deployed); },
       [=](const TaskOpened& opened) { task_event(JobEventKind::kTaskOpened, opened.task); },
       [=](const TaskFinished& done) { task_event(JobEventKind::kTaskFinished, done.task); },
@@ -106,6 +117,7 @@ void JobMasterActor::on_exit() {
     if (task) send(task, CancelTask{});
   }
   for (const auto& [node, enumerator] : enumerators_) send(enumerator, CloseEnumerator{});
+  slots_.clear();
   if (!ended_) send(settings_.job_manager, JobEnded{settings_.number, result()});
   for (const auto& [number, snapshot] : snapshots_) {
     snapshot.answer(Status::cancelled("the job ended first"), "");
@@ -135,7 +147,7 @@ void JobMasterActor::perform(JobAction action) {
       return send(settings_.job_manager,
                   AllocateSlots{settings_.number, settings_.plan->graph.chained().slot_count()});
     case JobAction::kDeployTasks:
-      return;  // deploy() goes on with the slots it was given.
+      return deploy();
     case JobAction::kStartTasks:
       return start_tasks();
     case JobAction::kStopSources:
@@ -161,8 +173,10 @@ void JobMasterActor::perform(JobAction action) {
 // nothing to read.
 void JobMasterActor::open_enumerators() {
   start_coordinator();
+  std::vector<ActorHandle> unopened;
   for (const LogicalNode* node : settings_.plan->nodes()) {
-    if (node->kind != NodeKind::kSource) continue;
+    // Of sources that keep running the enumerators do, too.
+    if (node->kind != NodeKind::kSource || enumerators_.count(node->id) > 0) continue;
     const auto& place = settings_.plan->graph.chained().places.at(node->id);
     auto settings = std::make_shared<EnumeratorActor::Settings>();
     settings->node = node->id;
@@ -178,11 +192,12 @@ void JobMasterActor::open_enumerators() {
     if (stored != nullptr) settings->restore = stored->state;
     settings->io = settings_.io;
     settings->master = caf::actor_cast<ActorHandle>(this);
-    enumerators_[node->id] = spawn<EnumeratorActor>(std::move(settings));
+    unopened.push_back(spawn<EnumeratorActor>(std::move(settings)));
+    enumerators_[node->id] = unopened.back();
   }
-  unopened_enumerators_ = enumerators_.size();
-  for (const auto& [node, enumerator] : enumerators_) send(enumerator, OpenEnumerator{});
-  if (enumerators_.empty()) validate_nodes();
+  unopened_enumerators_ = unopened.size();
+  for (const ActorHandle& enumerator : unopened) send(enumerator, OpenEnumerator{});
+  if (unopened.empty()) validate_nodes();
 }
 
 void JobMasterActor::enumerator_opened(const Status& status) {
@@ -219,14 +234,18 @@ void JobMasterActor::validate_nodes() {
 
 // ---- tasks --------------------------------------------------------------------------------------
 
-void JobMasterActor::deploy(const SlotsAllocated& allocated) {
-  const JobPhase before = machine_.phase();
+void JobMasterActor::slots_allocated(const SlotsAllocated& allocated) {
+  if (machine_.phase() == JobPhase::kAllocating) slots_ = allocated.slots;
   apply({JobEventKind::kSlotsAllocated, 0, allocated.status});
-  if (before != JobPhase::kAllocating || machine_.phase() != JobPhase::kDeploying) return;
+}
+
+void JobMasterActor::deploy() {
   const std::vector<int> placement = place_tasks(settings_.plan->graph);
   std::map<ActorHandle, std::vector<TaskId>> by_task_manager;
   for (size_t task = 0; task < placement.size(); ++task) {
-    const ActorHandle& task_manager = allocated.slots[static_cast<size_t>(placement[task])];
+    if (!machine_.concerns(task)) continue;
+    attempts_[task] = AttemptId{machine_.attempt()};
+    const ActorHandle& task_manager = slots_[static_cast<size_t>(placement[task])];
     by_task_manager[task_manager].push_back(settings_.plan->graph.tasks()[task].id);
   }
   deploying_.clear();
@@ -258,6 +277,7 @@ void JobMasterActor::tasks_deployed(const TasksDeployed& deployed) {
 void JobMasterActor::open_tasks() {
   const ExecutionGraph& graph = settings_.plan->graph;
   for (size_t i = 0; i < tasks_.size(); ++i) {
+    if (!is_of_attempt(i)) continue;
     auto peers = std::make_shared<TaskPeers>();
     peers->coordinator = coordinator_;
     const ExecutionTask& task = graph.tasks()[i];
@@ -285,7 +305,9 @@ void JobMasterActor::cancel_tasks() {
     send(coordinator_, TasksStopping{machine_.failure().is_ok() ? "the job was cancelled"
                                                                 : machine_.failure().message()});
   }
-  to_all_tasks([this](size_t task) { send(tasks_[task], CancelTask{}); });
+  for (const size_t task : machine_.tasks_to_end()) {
+    if (tasks_[task]) send(tasks_[task], CancelTask{});
+  }
   send_later(this, settings_.plan->options.get(options::kTaskCancellationTimeout),
              CancelTimedOut{AttemptId{machine_.attempt()}});
 }
@@ -325,9 +347,11 @@ void JobMasterActor::align_sources() {
 void JobMasterActor::start_tasks() {
   // First the coordinator, since tasks report to it as soon as they run.
   if (coordinator_) {
-    send(coordinator_, TasksRunning{AttemptId{machine_.attempt()}, tasks_, enumerators_});
+    send(coordinator_, TasksRunning{attempts_, tasks_, enumerators_});
   }
-  to_all_tasks([this](size_t task) { send(tasks_[task], StartTask{}); });
+  to_all_tasks([this](size_t task) {
+    if (is_of_attempt(task)) send(tasks_[task], StartTask{});
+  });
   if (machine_.attempt() > 0) note("the job runs again");
   if (alignment_->is_used()) align_sources();
 }
@@ -361,7 +385,7 @@ void JobMasterActor::task_down(const caf::actor_addr& address) {
 std::string JobMasterActor::stuck_tasks() const {
   std::string text = "tasks that were told to end are still in user code after " +
                      to_text(settings_.plan->options.get(options::kTaskCancellationTimeout)) + ":";
-  for (const size_t task : machine_.live_tasks()) {
+  for (const size_t task : machine_.tasks_to_end()) {
     text += " " + settings_.plan->graph.display_name(settings_.plan->graph.tasks()[task].id);
   }
   return text;
@@ -395,7 +419,11 @@ void JobMasterActor::decide_restart() {
     apply({JobEventKind::kRestartRefused});
     return;
   }
-  note("restart in " + to_text(*delay) + " after: " + machine_.failure().to_string());
+  size_t concerned = 0;
+  for (size_t task = 0; task < tasks_.size(); ++task) concerned += machine_.concerns(task) ? 1 : 0;
+  const std::string part = std::to_string(concerned) + " of " + std::to_string(tasks_.size());
+  note("restart " + (machine_.is_partial() ? "of " + part + " tasks " : std::string()) + "in " +
+       to_text(*delay) + " after: " + machine_.failure().to_string());
   send_later(this, *delay, RestartDue{AttemptId{machine_.attempt()}});
 }
 
@@ -403,7 +431,7 @@ void JobMasterActor::restart_due() {
   if (machine_.phase() != JobPhase::kRestarting) return;
   forget_attempt();
   if (coordinator_) {
-    send(coordinator_, FindRestore{});
+    send(coordinator_, FindRestore{AttemptId{machine_.attempt()}});
     return;
   }
   restart_after_discard_ = true;
@@ -411,6 +439,14 @@ void JobMasterActor::restart_due() {
 }
 
 void JobMasterActor::restore_found(const RestoreFound& found) {
+  // The restart was widened meanwhile: it is looked for again then.
+  if (found.attempt.value != machine_.attempt() || machine_.phase() != JobPhase::kRestarting)
+    return;
+  if (found.newer_are_damaged && machine_.is_partial()) {
+    apply({JobEventKind::kFailed, 0,
+           Status::corruption("the newest checkpoint, on which running tasks build, is damaged")});
+    return;
+  }
   if (!found.status.is_ok()) {
     restore_not_found(found.status);
     return;
@@ -437,9 +473,17 @@ void JobMasterActor::restore_not_found(const Status& status) {
 
 // Nothing of the last attempt is left when all its tasks have ended.
 void JobMasterActor::forget_attempt() {
-  for (const auto& [node, enumerator] : enumerators_) send(enumerator, CloseEnumerator{});
-  enumerators_.clear();
-  std::fill(tasks_.begin(), tasks_.end(), ActorHandle());
+  const ExecutionGraph& graph = settings_.plan->graph;
+  for (size_t task = 0; task < tasks_.size(); ++task) {
+    if (!machine_.concerns(task)) continue;
+    tasks_[task] = ActorHandle();
+    const ChainedVertex& vertex = graph.chained().vertex(graph.tasks()[task].id.vertex);
+    const auto enumerator =
+        vertex.is_source ? enumerators_.find(vertex.stages.front().node) : enumerators_.end();
+    if (enumerator == enumerators_.end()) continue;
+    send(enumerator->second, CloseEnumerator{});
+    enumerators_.erase(enumerator);
+  }
   alignment_ = std::make_unique<SourceAlignment>(*settings_.plan);
   commit_rounds_ = 0;
   cancel_sent_ = false;

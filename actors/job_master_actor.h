@@ -2,9 +2,10 @@
 // into mail.
 //
 // Owns the job's enumerators, the checkpoint coordinator, and the one commit at the end of a job
-// without checkpoints. After a failure all tasks of the job start again, from the newest
-// checkpoint, when the restart policy says so. Blocking work (checks of inputs, commits) runs on
-// I/O threads. Tasks and TaskManagers are monitored, so an end without a word is noticed, too.
+// without checkpoints. After a failure the tasks of the region that failed, or of the whole job,
+// start again from the newest checkpoint, when the restart policy says so. Blocking work (checks of
+// inputs, commits) runs on I/O threads. Tasks and TaskManagers are monitored, so an end without a
+// word is noticed, too.
 #pragma once
 
 #include <deque>
@@ -59,12 +60,14 @@ class JobMasterActor final : public ActorBase {
   void restore_found(const RestoreFound& found);
   void restore_not_found(const Status& status);
   void forget_attempt();
+  bool is_of_attempt(size_t task) const { return attempts_[task] == AttemptId{machine_.attempt()}; }
   bool is_own_enumerator();
   void note(const std::string& text) const {
     if (settings_.on_note) settings_.on_note(text);
   }
   void enumerator_opened(const Status& status);
-  void deploy(const SlotsAllocated& allocated);
+  void slots_allocated(const SlotsAllocated& allocated);
+  void deploy();
   void tasks_deployed(const TasksDeployed& deployed);
   void open_tasks();
   void to_all_tasks(const std::function<void(size_t task)>& send_one);
@@ -85,10 +88,12 @@ class JobMasterActor final : public ActorBase {
   std::unique_ptr<RestartPolicy> restart_policy_;
   std::unique_ptr<SourceAlignment> alignment_;
   std::shared_ptr<SinkCommit> sink_commit_;  // Shared with the I/O work under way.
+  std::vector<ActorHandle> slots_;           // TaskManagers, by slot, as allocated last.
   std::vector<ActorHandle> tasks_;           // By task index; empty until deployed.
+  std::vector<AttemptId> attempts_;          // By task index.
   std::map<NodeId, ActorHandle> enumerators_;
   ActorHandle coordinator_;  // With checkpoints.
-  /// State this attempt starts from; null = none.
+  /// State the newest attempt starts from; null = none.
   std::shared_ptr<const CheckpointMetadata> restore_;
   StopJob stop_;                               // As requested.
   std::string savepoint_;                      // Of a stop.

@@ -1,6 +1,7 @@
 #include "actors/job_state_machine.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/check.h"
 
@@ -36,6 +37,11 @@ const char* job_phase_name(JobPhase phase) {
   return "?";
 }
 
+JobStateMachine::JobStateMachine(std::vector<size_t> regions)
+    : tasks_(regions.size(), TaskState::kPlanned),
+      regions_(std::move(regions)),
+      concerned_(regions_.size(), true) {}
+
 std::vector<JobAction> JobStateMachine::on(const JobEvent& event) {
   switch (event.kind) {
     case JobEventKind::kStart:
@@ -68,6 +74,16 @@ std::vector<size_t> JobStateMachine::live_tasks() const {
   return live;
 }
 
+std::vector<size_t> JobStateMachine::tasks_to_end() const {
+  std::vector<size_t> tasks = live_tasks();
+  std::erase_if(tasks, [this](size_t task) { return !concerned_[task]; });
+  return tasks;
+}
+
+bool JobStateMachine::is_partial() const {
+  return std::find(concerned_.begin(), concerned_.end(), false) != concerned_.end();
+}
+
 std::vector<JobAction> JobStateMachine::on_step(const JobEvent& event) {
   switch (event.kind) {
     case JobEventKind::kStart:
@@ -77,14 +93,16 @@ std::vector<JobAction> JobStateMachine::on_step(const JobEvent& event) {
     case JobEventKind::kInputsChecked:
       if (phase_ != JobPhase::kChecking) return {};
       if (!event.status.is_ok()) return fail(event.status);
+      if (is_partial()) {
+        // It keeps its slots, as the tasks beside it do.
+        return deploy();
+      }
       phase_ = JobPhase::kAllocating;
       return {JobAction::kAllocateSlots};
     case JobEventKind::kSlotsAllocated:
       if (phase_ != JobPhase::kAllocating) return {};
       if (!event.status.is_ok()) return fail(event.status);
-      phase_ = JobPhase::kDeploying;
-      std::fill(tasks_.begin(), tasks_.end(), TaskState::kDeployed);
-      return {JobAction::kDeployTasks};
+      return deploy();
     case JobEventKind::kCommitted:
       if (phase_ != JobPhase::kFinishing) return {};
       if (!event.status.is_ok()) failure_ = event.status;
@@ -93,6 +111,14 @@ std::vector<JobAction> JobStateMachine::on_step(const JobEvent& event) {
     default:
       return {};
   }
+}
+
+std::vector<JobAction> JobStateMachine::deploy() {
+  phase_ = JobPhase::kDeploying;
+  for (size_t task = 0; task < tasks_.size(); ++task) {
+    if (concerned_[task]) tasks_[task] = TaskState::kDeployed;
+  }
+  return {JobAction::kDeployTasks};
 }
 
 std::vector<JobAction> JobStateMachine::on_task(const JobEvent& event) {
@@ -106,6 +132,7 @@ std::vector<JobAction> JobStateMachine::on_task(const JobEvent& event) {
       task = TaskState::kOpened;
       if (phase_ != JobPhase::kDeploying || !all(TaskState::kOpened)) return {};
       phase_ = JobPhase::kRunning;
+      std::fill(concerned_.begin(), concerned_.end(), true);
       if (stop_requested_) return {JobAction::kStartTasks, JobAction::kStopSources};
       return {JobAction::kStartTasks};
     case JobEventKind::kTaskFinished:
@@ -114,17 +141,22 @@ std::vector<JobAction> JobStateMachine::on_task(const JobEvent& event) {
         phase_ = JobPhase::kFinishing;
         return {JobAction::kCommit};
       }
+      // Of what has ended nothing can go on beside the others.
+      if (!concerned_[event.task] && is_restart_under_way()) return restart_all(failure_);
       return check_all_ended();
     case JobEventKind::kTaskFailed:
       task = TaskState::kEnded;
-      return is_refusal(event.status) ? refuse(event.status) : fail(event.status);
-    case JobEventKind::kTaskCancelled:
+      return is_refusal(event.status) ? refuse(event.status) : fail_task(event.task, event.status);
+    case JobEventKind::kTaskCancelled: {
       task = TaskState::kEnded;
+      const bool is_unasked =
+          phase_ == JobPhase::kRunning || phase_ == JobPhase::kDeploying || !concerned_[event.task];
       // A task that ends unasked has failed, too.
-      if (phase_ == JobPhase::kRunning || phase_ == JobPhase::kDeploying) {
-        return fail(Status::internal("a task ended without a reason"));
+      if (is_unasked) {
+        return fail_task(event.task, Status::internal("a task ended without a reason"));
       }
       return check_all_ended();
+    }
     default:
       return {};
   }
@@ -147,7 +179,8 @@ std::vector<JobAction> JobStateMachine::on_request(const JobEvent& event) {
   if (is_at_end()) return {};
   switch (event.kind) {
     case JobEventKind::kFailed:
-      return fail(event.status);
+      return is_restart_under_way() && is_partial() ? restart_all(event.status)
+                                                    : fail(event.status);
     case JobEventKind::kStopRequested:
       if (stop_requested_) return {};
       stop_requested_ = true;
@@ -160,6 +193,7 @@ std::vector<JobAction> JobStateMachine::on_request(const JobEvent& event) {
         return {};
       }
       if (phase_ == JobPhase::kRestarting) failure_ = Status::ok();
+      std::fill(concerned_.begin(), concerned_.end(), true);
       return end_tasks(JobPhase::kCancelling);
     case JobEventKind::kCancelTimedOut:
       if (phase_ != JobPhase::kFailing && phase_ != JobPhase::kCancelling) return {};
@@ -169,6 +203,60 @@ std::vector<JobAction> JobStateMachine::on_request(const JobEvent& event) {
     default:
       return {};
   }
+}
+
+bool JobStateMachine::is_restart_under_way() const {
+  switch (phase_) {
+    case JobPhase::kChecking:
+    case JobPhase::kAllocating:
+    case JobPhase::kDeploying:
+    case JobPhase::kFailing:
+    case JobPhase::kRestarting:
+      return true;
+    case JobPhase::kCreated:
+    case JobPhase::kRunning:
+    case JobPhase::kFinishing:
+    case JobPhase::kCancelling:
+    case JobPhase::kFinished:
+    case JobPhase::kFailed:
+    case JobPhase::kCancelled:
+      return false;
+  }
+  return false;
+}
+
+// Sources that were told to stop read on only after a restart, and what has ended does not come
+// back with a part of the job.
+bool JobStateMachine::may_run_on_without(size_t region) const {
+  if (stop_requested_ || !may_restart_) return false;
+  for (size_t task = 0; task < tasks_.size(); ++task) {
+    if (regions_[task] != region && tasks_[task] != TaskState::kOpened) return false;
+  }
+  return true;
+}
+
+std::vector<JobAction> JobStateMachine::fail_task(size_t task, const Status& status) {
+  if (phase_ == JobPhase::kRunning) {
+    const bool alone = may_run_on_without(regions_[task]);
+    for (size_t i = 0; i < tasks_.size(); ++i) {
+      concerned_[i] = !alone || regions_[i] == regions_[task];
+    }
+    failure_ = status;
+    failed_before_start_ = false;
+    return end_tasks(JobPhase::kFailing);
+  }
+  if (!concerned_[task] && is_restart_under_way()) return restart_all(status);
+  return fail(status);
+}
+
+// A restart of a part becomes one of all tasks.
+std::vector<JobAction> JobStateMachine::restart_all(const Status& status) {
+  std::fill(concerned_.begin(), concerned_.end(), true);
+  if (phase_ != JobPhase::kFailing) {
+    ++attempt_;
+    failure_ = status;
+  }
+  return end_tasks(JobPhase::kFailing);
 }
 
 std::vector<JobAction> JobStateMachine::fail(const Status& status) {
@@ -200,13 +288,14 @@ std::vector<JobAction> JobStateMachine::fail(const Status& status) {
 
 std::vector<JobAction> JobStateMachine::end_tasks(JobPhase phase) {
   phase_ = phase;
-  if (!live_tasks().empty()) return {JobAction::kCancelTasks};
+  if (!tasks_to_end().empty()) return {JobAction::kCancelTasks};
   return check_all_ended();
 }
 
 std::vector<JobAction> JobStateMachine::check_all_ended() {
   if (phase_ != JobPhase::kFailing && phase_ != JobPhase::kCancelling) return {};
-  if (!live_tasks().empty()) return {};
+  if (!tasks_to_end().empty()) return {};
+  if (!may_restart_ && is_partial()) return restart_all(failure_);
   // Before the first attempt ran, the cause lies with the user: waiting would not help.
   if (phase_ == JobPhase::kFailing && may_restart_ && (was_deployed() || attempt_ > 0)) {
     phase_ = JobPhase::kRestarting;
@@ -221,12 +310,15 @@ std::vector<JobAction> JobStateMachine::on_restart(const JobEvent& event) {
   if (phase_ != JobPhase::kRestarting) return {};
   if (event.kind == JobEventKind::kRestartRefused) {
     if (!event.status.is_ok()) failure_ = event.status;
-    phase_ = JobPhase::kFailed;
-    return {JobAction::kDiscard, JobAction::kEnd};
+    may_restart_ = false;
+    std::fill(concerned_.begin(), concerned_.end(), true);
+    return end_tasks(JobPhase::kFailing);
   }
   ++attempt_;
   failure_ = Status::ok();
-  std::fill(tasks_.begin(), tasks_.end(), TaskState::kPlanned);
+  for (size_t task = 0; task < tasks_.size(); ++task) {
+    if (concerned_[task]) tasks_[task] = TaskState::kPlanned;
+  }
   phase_ = JobPhase::kChecking;
   return {JobAction::kCheckInputs};
 }

@@ -5,10 +5,16 @@
 //              │  └───────────┴─────┬─────┴──────────┘          └→ failed
 //              └─ restarting ←── failing / cancelling → failed / cancelled
 //
+// A restart concerns all tasks, or only those of the region that failed (graph/regions.h): the
+// others keep running while the phase goes round. It grows to all tasks when another region fails
+// meanwhile, or anything that is no task does; what was waited for before that is out of date then,
+// which shows in attempt().
+//
 // Invariants: nothing is deployed before inputs were checked; nothing runs before every task is
 // open; nothing is committed before every task has finished; an end state is reached once, and not
-// before every deployed task is gone or given up. Each event is answered by the actions to take, in
-// order. Events that come too late for their phase are ignored, so callers need not know the phase.
+// before every deployed task is gone or given up; a task outside the restart is never told to end.
+// Each event is answered by the actions to take, in order. Events that come too late for their
+// phase are ignored, so callers need not know the phase.
 #pragma once
 
 #include <cstddef>
@@ -27,7 +33,7 @@ enum class JobPhase {
   kFinishing,  // All tasks have finished; sinks commit.
   kFailing,    // Tasks are being cancelled after a failure.
   kCancelling,
-  kRestarting,  // All tasks are gone; waiting for the restart, or for the decision against it.
+  kRestarting,  // The tasks are gone; waiting for the restart, or for the decision against it.
   kFinished,
   kFailed,
   kCancelled,
@@ -63,7 +69,7 @@ enum class JobAction {
   kDeployTasks,
   kStartTasks,
   kStopSources,
-  kCancelTasks,  // All that have not ended; start the cancellation timeout.
+  kCancelTasks,  // Those of tasks_to_end(); start the cancellation timeout.
   kCommit,
   kDecideRestart,  // Answered by kRestartDue, in time, or kRestartRefused.
   kDiscard,        // Remove what sinks wrote but did not commit.
@@ -72,7 +78,10 @@ enum class JobAction {
 
 class JobStateMachine {
  public:
-  explicit JobStateMachine(size_t task_count) : tasks_(task_count, TaskState::kPlanned) {}
+  /// All tasks restart together.
+  explicit JobStateMachine(size_t task_count) : JobStateMachine(std::vector<size_t>(task_count)) {}
+  /// By task: the number of the region it restarts with.
+  explicit JobStateMachine(std::vector<size_t> regions);
 
   std::vector<JobAction> on(const JobEvent& event);
 
@@ -89,6 +98,12 @@ class JobStateMachine {
   int attempt() const { return attempt_; }
   /// Tasks that were deployed and have not ended.
   std::vector<size_t> live_tasks() const;
+  /// Those of them that the failure or cancellation under way ends.
+  std::vector<size_t> tasks_to_end() const;
+  /// The task takes part in the (re)start under way.
+  bool concerns(size_t task) const { return concerned_[task]; }
+  /// Some tasks keep running meanwhile.
+  bool is_partial() const;
   bool is_at_end() const {
     return phase_ == JobPhase::kFinished || phase_ == JobPhase::kFailed ||
            phase_ == JobPhase::kCancelled;
@@ -100,7 +115,12 @@ class JobStateMachine {
   std::vector<JobAction> on_request(const JobEvent& event);
   std::vector<JobAction> on_task(const JobEvent& event);
   std::vector<JobAction> on_step(const JobEvent& event);
+  std::vector<JobAction> deploy();
   std::vector<JobAction> fail(const Status& status);
+  std::vector<JobAction> fail_task(size_t task, const Status& status);
+  std::vector<JobAction> restart_all(const Status& status);
+  bool may_run_on_without(size_t region) const;
+  bool is_restart_under_way() const;
   bool is_refusal(const Status& status) const;
   std::vector<JobAction> refuse(const Status& status);
   std::vector<JobAction> end_tasks(JobPhase phase);
@@ -111,6 +131,8 @@ class JobStateMachine {
 
   JobPhase phase_ = JobPhase::kCreated;
   std::vector<TaskState> tasks_;
+  const std::vector<size_t> regions_;  // By task.
+  std::vector<bool> concerned_;        // By task.
   Status failure_;
   bool failed_before_start_ = false;
   bool stop_requested_ = false;

@@ -146,20 +146,25 @@ struct ReleaseEnumerator {
 // ---- checkpoints: JobMaster and coordinator
 // ------------------------------------------------------
 
-/// All tasks of an attempt are open and start now.
+/// All tasks of the job are open; those that are not running yet start now.
 struct TasksRunning {
-  AttemptId attempt;
-  std::vector<ActorHandle> tasks;  // By task index.
+  std::vector<AttemptId> attempts;  // By task index.
+  std::vector<ActorHandle> tasks;
   std::map<NodeId, ActorHandle> enumerators;
 };
 struct TasksStopping {
   std::string reason;
 };
 /// Answered by RestoreFound.
-struct FindRestore {};
+struct FindRestore {
+  AttemptId attempt;  // That has ended.
+};
 struct RestoreFound {
+  AttemptId attempt;
   Status status;
   std::shared_ptr<const CheckpointMetadata> checkpoint;  // Null: from the beginning.
+  /// Newer ones are damaged: what still runs builds on files that cannot be read.
+  bool newer_are_damaged = false;
 };
 /// Answered by SnapshotAnswered.
 struct TakeSnapshot {

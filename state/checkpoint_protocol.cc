@@ -65,8 +65,14 @@ void CheckpointProtocol::on(const checkpoint_event::IdsNotReserved& event) {
 
 void CheckpointProtocol::on(const checkpoint_event::TasksRunning& event) {
   abort_all(Status::cancelled("the job was restarted"));
-  tasks_.clear();
-  for (const CheckpointTask& task : event.tasks) tasks_[task.id] = task;
+  std::map<TaskId, CheckpointTask> tasks;
+  for (const CheckpointTask& task : event.tasks) {
+    // A task that kept running may have reached its end, and does not say so again.
+    const bool was_finished = is_current(task.id, task.attempt) && tasks_.at(task.id).finished;
+    tasks[task.id] = task;
+    tasks[task.id].finished = task.finished || was_finished;
+  }
+  tasks_ = std::move(tasks);
   life_ = Life::kRunning;
   if (options_.interval.count() > 0) next_periodic_ms_ = now_ms_ + options_.interval.count();
 }

@@ -84,11 +84,12 @@ struct IdsReserved {
 struct IdsNotReserved {
   Status status;
 };
-/// All tasks run (again); replaces what was known about tasks.
+/// All tasks run (again); replaces what was known about tasks, except that one of the same attempt
+/// has still reached its end if it had.
 struct TasksRunning {
   std::vector<CheckpointTask> tasks;
 };
-/// A failure or a cancellation: tasks are being stopped.
+/// A failure or a cancellation: tasks are being stopped, all or some.
 struct TasksStopping {
   std::string reason;
 };

@@ -115,6 +115,34 @@ def test_two_kills():
         job.check_output(cluster)
 
 
+def test_failover_of_one_pipeline():
+    """A pipeline that fails starts again on its TaskManagers; the other one runs on beside it."""
+    root = tempfile.mkdtemp(dir=os.environ.get("TEST_TMPDIR"))
+    with LocalCluster("tests/cluster/two_pipelines_job", ["--directory", root, "--fails-at", "5600"],
+                      ["-p", "2", "--summary", "json", "--checkpoint-interval", "50ms",
+                       "--checkpoint-dir", f"{root}/checkpoints",
+                       "-D", "restart-strategy.exponential-delay.initial-backoff=50ms"]) as cluster:
+        cluster.start_manager()
+        for _ in range(2):
+            cluster.start_worker(slots=1)
+        output = finished(cluster)
+        assert '"restarts":1' in output, output
+        assert "restart of 4 of 8 tasks" in cluster.log(), cluster.log()
+    noted = {name: sorted(os.listdir(f"{root}/{name}-notes")) for name in ("steady", "failing")}
+    assert noted["steady"] == ["opened-0-0", "opened-1-0"], noted
+    assert noted["failing"] == ["failed-5600", "opened-0-0", "opened-0-1", "opened-1-0",
+                                "opened-1-1"], noted
+    expected = sorted(f"{n % 7}:{n // 7 + 1}" for n in range(6000))
+    for name in noted:
+        rows = []
+        for part in os.listdir(f"{root}/{name}"):
+            assert part.startswith("part-"), part
+            with open(f"{root}/{name}/{part}") as file:
+                rows += file.read().split()
+        assert sorted(rows) == expected, f"{name}: {len(rows)} rows, {len(set(rows))} of them once"
+    shutil.rmtree(root)
+
+
 def test_waits_for_slots():
     """A job starts when enough TaskManagers have joined, and says what it waits for."""
     job = Job(rate=0, interval=None)

@@ -1,6 +1,8 @@
 #include "actors/job_state_machine.h"
 
+#include <algorithm>
 #include <set>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -228,6 +230,137 @@ TEST_CASE("job state machine: any order of events keeps the invariants") {
     CHECK((seen.count(A::kCommit) == 0 || seen.count(A::kDiscard) == 0));
     CHECK(seen.count(A::kStartTasks) <= seen.count(A::kDeployTasks));
   }
+}
+
+/// Tasks 0 and 1 are one region, 2 another; all run.
+JobStateMachine machine_of_two_regions() {
+  JobStateMachine machine(std::vector<size_t>{0, 0, 1});
+  for (const K kind : {K::kStart, K::kInputsChecked, K::kSlotsAllocated}) machine.on({kind});
+  for (const size_t task : {0, 1, 2}) machine.on({K::kTaskOpened, task});
+  REQUIRE(machine.phase() == JobPhase::kRunning);
+  return machine;
+}
+
+TEST_CASE("job state machine: a region restarts on its own, in its slots") {
+  auto machine = machine_of_two_regions();
+  CHECK(machine.on({K::kTaskFailed, 0, broken()}) == Actions{A::kCancelTasks});
+  CHECK(machine.tasks_to_end() == std::vector<size_t>{1});
+  CHECK(machine.on({K::kTaskCancelled, 1}) == Actions{A::kDecideRestart});
+  CHECK(machine.live_tasks() == std::vector<size_t>{2});
+  CHECK(machine.is_partial());
+  CHECK_FALSE(machine.concerns(2));
+  CHECK(machine.on({K::kRestartDue}) == Actions{A::kCheckInputs});
+  CHECK(machine.on({K::kInputsChecked}) == Actions{A::kDeployTasks});
+  CHECK(machine.on({K::kTaskOpened, 1}) == Actions{});
+  CHECK(machine.on({K::kTaskOpened, 0}) == Actions{A::kStartTasks});
+  CHECK(machine.phase() == JobPhase::kRunning);
+  CHECK(machine.attempt() == 1);
+  // And the other one the next time.
+  CHECK(machine.on({K::kTaskFailed, 2, broken()}) == Actions{A::kDecideRestart});
+  CHECK(machine.live_tasks() == std::vector<size_t>{0, 1});
+}
+
+TEST_CASE("job state machine: a restart of a part grows to all when more fails") {
+  // At each step of the restart, and by each kind of failure.
+  const std::vector<JobEvent> steps = {{K::kTaskFailed, 0, broken("first")},
+                                       {K::kTaskCancelled, 1},
+                                       {K::kRestartDue},
+                                       {K::kInputsChecked},
+                                       {K::kTaskOpened, 0}};
+  for (size_t done = 1; done <= steps.size(); ++done) {
+    for (const JobEvent& more :
+         {JobEvent{K::kTaskFailed, 2, broken("second")}, JobEvent{K::kTaskCancelled, 2},
+          JobEvent{K::kFailed, 0, broken("second")}, JobEvent{K::kTaskFinished, 2}}) {
+      CAPTURE(done);
+      CAPTURE(static_cast<int>(more.kind));
+      auto machine = machine_of_two_regions();
+      for (size_t i = 0; i < done; ++i) machine.on(steps[i]);
+      const int attempt = machine.attempt();
+      machine.on(more);
+      CHECK_FALSE(machine.is_partial());
+      // What was on its way for the smaller restart is out of date.
+      if (done > 1) CHECK(machine.attempt() == attempt + 1);
+      for (const size_t task : machine.tasks_to_end()) machine.on({K::kTaskCancelled, task});
+      REQUIRE(machine.phase() == JobPhase::kRestarting);
+      CHECK(machine.live_tasks().empty());
+      CHECK(machine.on({K::kRestartDue}) == Actions{A::kCheckInputs});
+      CHECK(machine.on({K::kInputsChecked}) == Actions{A::kAllocateSlots});
+    }
+  }
+}
+
+TEST_CASE("job state machine: all restart when the rest could not go on alone") {
+  auto stopping = machine_of_two_regions();
+  stopping.on({K::kStopRequested});
+  stopping.on({K::kTaskFailed, 0, broken()});
+  CHECK(stopping.tasks_to_end() == std::vector<size_t>{1, 2});
+  auto ended = machine_of_two_regions();
+  ended.on({K::kTaskFinished, 2});
+  ended.on({K::kTaskFailed, 0, broken()});
+  CHECK_FALSE(ended.is_partial());
+}
+
+TEST_CASE("job state machine: no restart of a part ends all tasks") {
+  auto refused = machine_of_two_regions();
+  refused.on({K::kTaskFailed, 2, broken()});
+  CHECK(refused.on({K::kRestartRefused}) == Actions{A::kCancelTasks});
+  CHECK(refused.tasks_to_end() == std::vector<size_t>{0, 1});
+  CHECK(refused.on({K::kTaskCancelled, 0}) == Actions{});
+  CHECK(refused.on({K::kTaskCancelled, 1}) == Actions{A::kDiscard, A::kEnd});
+  CHECK(refused.phase() == JobPhase::kFailed);
+  CHECK(refused.failure().message() == "broken");
+
+  auto forbidden = machine_of_two_regions();
+  forbidden.on({K::kTaskFailed, 0, broken()});
+  forbidden.forbid_restart();
+  CHECK(forbidden.on({K::kTaskCancelled, 1}) == Actions{A::kCancelTasks});
+  CHECK(forbidden.on({K::kTaskCancelled, 2}) == Actions{A::kDiscard, A::kEnd});
+
+  auto cancelled = machine_of_two_regions();
+  cancelled.on({K::kTaskFailed, 2, broken()});
+  CHECK(cancelled.on({K::kCancelRequested}) == Actions{A::kCancelTasks});
+  cancelled.on({K::kTaskCancelled, 0});
+  CHECK(cancelled.on({K::kTaskCancelled, 1}) == Actions{A::kDiscard, A::kEnd});
+  CHECK(cancelled.phase() == JobPhase::kCancelled);
+}
+
+/// A part's restart is no way around the invariants.
+TEST_CASE("job state machine: with regions, too, any order of events keeps the invariants") {
+  int partial = 0;
+  for (uint64_t seed = 1; seed <= 3000; ++seed) {
+    CAPTURE(seed);
+    Random random(seed);
+    JobStateMachine machine = machine_of_two_regions();
+    bool ended = false;
+    for (int i = 0; i < 60 && !ended; ++i) {
+      auto kind = static_cast<JobEventKind>(random.below(14));
+      // Else hardly any run gets far.
+      if (kind == K::kCancelRequested || kind == K::kStopRequested) {
+        if (random.one_in(4)) kind = K::kInputsChecked;
+      }
+      JobEvent event{kind, random.below(3)};
+      if (kind == K::kTaskFailed || kind == K::kFailed) event.status = broken();
+      const std::vector<size_t> live = machine.live_tasks();
+      for (const JobAction action : machine.on(event)) {
+        const bool part = machine.is_partial();
+        partial += part ? 1 : 0;
+        if (action == A::kCancelTasks) CHECK_FALSE(machine.tasks_to_end().empty());
+        if (action == A::kDecideRestart) CHECK(machine.tasks_to_end().empty());
+        if (action == A::kAllocateSlots) CHECK(machine.live_tasks().empty());
+        if (action == A::kStartTasks) CHECK(machine.live_tasks().size() == 3);
+        if (action == A::kCommit) CHECK(machine.live_tasks().empty());
+        if (action == A::kEnd) ended = true;
+        for (const size_t task : live) {
+          // Who is not concerned is touched by nobody.
+          const bool stays = part && !machine.concerns(task) && task != event.task;
+          const auto now = machine.live_tasks();
+          if (stays) CHECK(std::find(now.begin(), now.end(), task) != now.end());
+        }
+      }
+    }
+    CHECK(ended == machine.is_at_end());
+  }
+  CHECK(partial > 1000);
 }
 
 }  // namespace

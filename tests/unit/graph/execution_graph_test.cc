@@ -119,6 +119,25 @@ TEST_CASE("regions: an exchange joins all, forward edges join subtask by subtask
   CHECK(pipelined_regions(edge_plan(Partitioning::kRescale, 2, 4)).size() == 2);
 }
 
+TEST_CASE("regions: what shares an enumerator fails together, separate pipelines do not") {
+  CHECK(failover_regions(edge_plan(Partitioning::kForward, 3, 3)) == std::vector<size_t>(6, 0));
+  F f;
+  auto& a = f.source("a");
+  auto& b = f.source("b");
+  f.sink("to a", {F::from(a, Partitioning::kHash)});
+  f.sink("to b", {F::from(b)});
+  const auto graph = plan(f, 2);
+  const auto regions = failover_regions(graph);
+  for (size_t i = 0; i < graph.tasks().size(); ++i) {
+    for (size_t j = 0; j < graph.tasks().size(); ++j) {
+      const auto is_b = [&](size_t task) {
+        return graph.display_name(graph.tasks()[task].id).find('b') != std::string::npos;
+      };
+      CHECK((regions[i] == regions[j]) == (is_b(i) == is_b(j)));
+    }
+  }
+}
+
 TEST_CASE("placing: a slot holds one subtask of each vertex of its group") {
   F f;
   auto& s = f.source("s", 2);

@@ -135,6 +135,24 @@ TEST_CASE_FIXTURE(Driver,
   CHECK(find<action::Publish>() != nullptr);
 }
 
+TEST_CASE_FIXTURE(Driver,
+                  "checkpoint_protocol: a task that kept running has still reached its end") {
+  start();
+  give(event::TaskFinished{kSource, kFirst});
+  give(event::TaskFinished{kMap, kFirst});
+  give(event::TasksStopping{"map (1/1) failed"});
+  for (auto& task : tasks) task.attempt = task.id == kMap ? AttemptId{2} : kFirst;
+  give(event::TasksRunning{tasks});
+  give(event::TaskFinished{kSink, kFirst});
+  CHECK(triggered() == CheckpointId{});  // The map has to come to its end again.
+  give(event::TaskFinished{kMap, AttemptId{2}});
+  const CheckpointId last = triggered();
+  REQUIRE(last != CheckpointId{});
+  CHECK(find<action::TriggerTasks>()->tasks.size() == 3);
+  complete(last);
+  CHECK(find<action::NotifyComplete>()->confirm);
+}
+
 TEST_CASE_FIXTURE(Driver, "semantics rule 26: ids grow and are not used twice, whatever happens") {
   start();
   CheckpointId last;

@@ -52,7 +52,7 @@ struct KnownId {
 };
 Result<std::vector<KnownId>> claim_find_ids(const KafkaSinkSettings& settings,
                                             const std::string& prefix) {
-  SLUICE_ASSIGN_OR_RETURN(const auto cluster, KafkaCluster::open(settings.query_properties()));
+  SLUICE_ASSIGN_OR_RETURN(const auto cluster, KafkaCluster::open(settings.properties.connection()));
   SLUICE_ASSIGN_OR_RETURN(const std::vector<std::string> groups, cluster->groups(prefix));
   std::vector<KnownId> known;
   for (const std::string& group : groups) {
@@ -68,8 +68,7 @@ Result<std::vector<KnownId>> claim_find_ids(const KafkaSinkSettings& settings,
 // ids: the other one would go on with the rest.
 Status claim_check_all(const KafkaSinkSettings& settings, const std::vector<KnownId>& known,
                        CheckpointId restored) {
-  SLUICE_ASSIGN_OR_RETURN(const auto client,
-                          KafkaClient::open(RD_KAFKA_PRODUCER, settings.query_properties()));
+  SLUICE_ASSIGN_OR_RETURN(const auto client, open_marker_client(settings.properties));
   for (const KnownId& one : known) {
     SLUICE_ASSIGN_OR_RETURN(
         const KafkaMarker marker,

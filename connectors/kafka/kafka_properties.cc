@@ -47,6 +47,19 @@ void KafkaProperties::set_all(const KafkaProperties& others) {
   for (const auto& [name, value] : others.entries()) set(name, value);
 }
 
+KafkaProperties KafkaProperties::connection() const {
+  KafkaProperties result;
+  // "s": security, sasl, ssl and socket settings.
+  for (const auto& [name, value] : entries_) {
+    if (name == "bootstrap.servers" || name == "client.id" || name.starts_with("s") ||
+        name.starts_with("broker.") || name.starts_with("enable.ssl")) {
+      result.set(name, value);
+    }
+  }
+  result.erase("sticky.partitioning.linger.ms");
+  return result;
+}
+
 std::string KafkaProperties::brokers() const {
   const std::string* brokers = find("bootstrap.servers");
   return brokers == nullptr ? std::string("(none)") : *brokers;

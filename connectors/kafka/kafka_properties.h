@@ -26,6 +26,8 @@ class KafkaProperties {
   const std::string* find(std::string_view name) const;
   const std::vector<std::pair<std::string, std::string>>& entries() const { return entries_; }
 
+  /// Those that say how the brokers are reached, for a client that only asks them something.
+  KafkaProperties connection() const;
   /// The brokers to begin with, for messages.
   std::string brokers() const;
 

@@ -30,7 +30,7 @@ Status KafkaSinkSettings::validate() const {
   // Names and values of all properties; it does not connect.
   SLUICE_RETURN_IF_ERROR(
       KafkaClient::open(RD_KAFKA_PRODUCER, producer_properties(properties)).status());
-  SLUICE_ASSIGN_OR_RETURN(const auto cluster, KafkaCluster::open(query_properties()));
+  SLUICE_ASSIGN_OR_RETURN(const auto cluster, KafkaCluster::open(properties.connection()));
   const auto found = cluster->topic(topic);
   if (found.is_ok()) return Status::ok();
   if (found.status().code() != StatusCode::kNotFound || create_partitions == 0) {
@@ -48,19 +48,6 @@ Status KafkaSinkSettings::validate() const {
   return known;
 }
 
-KafkaProperties KafkaSinkSettings::query_properties() const {
-  // Of a producer's settings only those that reach the brokers matter for a question.
-  KafkaProperties result;
-  for (const auto& [name, value] : properties.entries()) {
-    if (name == "bootstrap.servers" || name == "client.id" || name.starts_with("s") ||
-        name.starts_with("broker.") || name.starts_with("enable.ssl")) {
-      result.set(name, value);
-    }
-  }
-  result.erase("sticky.partitioning.linger.ms");
-  return result;
-}
-
 std::string KafkaSinkSettings::transactional_ids(const TaskInfo& task) const {
   std::string prefix = transactional_id_prefix;
   if (prefix.empty()) {
@@ -71,7 +58,7 @@ std::string KafkaSinkSettings::transactional_ids(const TaskInfo& task) const {
 }
 
 Result<KafkaSinkSettings::TopicFacts> KafkaSinkSettings::topic_facts() const {
-  SLUICE_ASSIGN_OR_RETURN(const auto cluster, KafkaCluster::open(query_properties()));
+  SLUICE_ASSIGN_OR_RETURN(const auto cluster, KafkaCluster::open(properties.connection()));
   SLUICE_ASSIGN_OR_RETURN(const KafkaTopic found, cluster->topic(topic));
   TopicFacts facts{.partitions = found.partitions, .message_bytes_max = kMessageBytesDefault};
   if (const std::string* given = properties.find("message.max.bytes")) {

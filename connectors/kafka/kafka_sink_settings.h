@@ -38,8 +38,6 @@ struct KafkaSinkSettings {
   Status validate() const;
   /// One id per sink and subtask, the same in every run of the job: this and the subtask's number.
   std::string transactional_ids(const TaskInfo& task) const;
-  /// Properties for questions to the brokers.
-  KafkaProperties query_properties() const;
 
   struct TopicFacts {
     int32_t partitions = 0;

@@ -46,8 +46,8 @@ Result<std::unique_ptr<KafkaTransaction>> KafkaTransaction::open(
     const Status lasting = result->producer_.client().lasting_error();
     return lasting.is_ok() ? status : lasting;
   }
-  SLUICE_ASSIGN_OR_RETURN(result->marker_,
-                          read_kafka_marker(result->producer_.client(), transactional_id, topic));
+  SLUICE_ASSIGN_OR_RETURN(const auto asking, open_marker_client(properties));
+  SLUICE_ASSIGN_OR_RETURN(result->marker_, read_kafka_marker(*asking, transactional_id, topic));
   return result;
 }
 

@@ -30,7 +30,8 @@ def main():
     arguments = parser.parse_args()
     kafka = f"{ROOT}/tools/kafka"
     directory = tempfile.mkdtemp()
-    started = subprocess.run([kafka, "start", "--port", str(PORT), "--dir", directory, "--memory", "1g"])
+    started = subprocess.run([kafka, "start", "--port", str(PORT), "--dir", directory, "--memory", "1g",
+                              "--owner", str(os.getpid())])
     if started.returncode:
         sys.exit(started.returncode)
     bench = [f"{ROOT}/bazel-bin/tests/bench/kafka_bench", f"127.0.0.1:{PORT}"]

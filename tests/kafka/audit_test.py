@@ -46,7 +46,8 @@ class Broker:
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def start(self):
-        return self.script("start", "--port", str(self.port), "--dir", self.directory)
+        return self.script("start", "--port", str(self.port), "--dir", self.directory, "--owner",
+                           str(os.getpid()))
 
     def pid(self):
         with open(f"{self.directory}/pid", encoding="utf-8") as file:

@@ -173,7 +173,9 @@ class InteropTest(unittest.TestCase):
 
 def main():
     directory = tempfile.mkdtemp(dir=os.environ.get("TEST_TMPDIR")) + "/broker"
-    started = run("tools/kafka", "start", "--port", PORT, "--dir", directory, check=False)
+    started = run("tools/kafka", "start", "--port", PORT, "--dir", directory, "--owner", os.getpid(),
+                  "--property", "log.initial.task.delay.ms=500", "--property",
+                  "log.retention.check.interval.ms=500", check=False)
     if started.returncode == CANNOT_BE_HAD and "SLUICE_REQUIRE_KAFKA" not in os.environ:
         print("skipped: no Kafka: " + " ".join(started.stderr.split()))
         return

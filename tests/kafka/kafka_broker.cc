@@ -17,6 +17,10 @@ constexpr const char* kScript = "tools/kafka";
 // Its exit status when there is no Java, no Maven or no way to the jars.
 constexpr int kCannotBeHad = 3;
 
+// Records carry event times of long ago; a broker that deletes by time shows it at once.
+constexpr const char* kEagerDeletion =
+    " --property log.initial.task.delay.ms=500 --property log.retention.check.interval.ms=500";
+
 std::string& broker_why_not() {
   static std::string why;
   return why;
@@ -110,7 +114,8 @@ bool KafkaBroker::try_start(std::string& why) {
   int status = 0;
   const std::string output =
       run_command(std::string(kScript) + " start --port " + std::to_string(port_) + " --dir " +
-                      (directory_ / "broker") + listeners() + " 2>&1",
+                      (directory_ / "broker") + " --owner " + std::to_string(::getpid()) +
+                      kEagerDeletion + listeners() + " 2>&1",
                   &status);
   if (status != 0) {
     why =

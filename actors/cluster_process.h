@@ -16,6 +16,8 @@ namespace sluice {
 struct ClusterSettings {
   /// Where this process listens; port 0: any.
   ClusterAddress bind;
+  /// JobManager: where else tools reach it, with the certificates of `bind`; empty host: nowhere.
+  ClusterAddress control{.host = ""};
   /// TaskManager: where the JobManager listens.
   ClusterAddress manager;
   int slots = 0;  // 0: one per processor core.

@@ -70,7 +70,7 @@ class PeerHubActor final : public ActorBase {
 
   Settings settings_;
   Endpoint own_;
-  std::map<std::string, Peer> peers_;  // By incarnation.
+  std::map<std::string, Peer> peers_;     // By incarnation.
   std::map<std::string, Dial> dialling_;  // Or waiting for its Hello.
   int64_t dials_ = 0;
   std::vector<Waiting> waiting_;

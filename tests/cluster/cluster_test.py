@@ -344,6 +344,27 @@ def test_cli_over_tls():
     shutil.rmtree(job.root)
 
 
+def test_reactive():
+    """With --reactive the parallelism follows the TaskManagers that join, and that die."""
+    job = Job(rate=3000)
+    environment = private_runtime(job)
+    with job.cluster(flags=["--reactive"], parallelism=1) as cluster:
+        cluster.start_manager(environment=environment)
+        workers = [cluster.start_worker(slots=1)]
+        job.wait_for_checkpoints(cluster, 1)
+        workers += [cluster.start_worker(slots=1) for _ in range(2)]
+        cluster.manager.wait_for("rescaled to parallelism 3", SOON)
+        job.wait_for_checkpoints(cluster, 2)
+        mark = len(cluster.manager.lines)
+        workers[1].kill()
+        cluster.manager.wait_for("rescaled to parallelism 2", SOON, mark)
+        job.wait_for_checkpoints(cluster, 2)
+        look = ask(environment["SLUICE_RUNTIME_DIR"], cluster.manager, "/v1/jobs/flight_delays")
+        assert max(vertex["parallelism"] for vertex in look["vertices"]) == 2, look
+        finished(cluster)
+        job.check_output(cluster)
+
+
 def test_strangers():
     """Junk, a huge length and idle connections on the ports change nothing."""
     job = Job(rate=4000)

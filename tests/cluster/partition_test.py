@@ -48,6 +48,8 @@ class Hosts:
 
     def __exit__(self, *_):
         for host in range(1, self.count + 1):
+            # At once, both ends; a namespace's own are only removed some time after it.
+            subprocess.run(["ip", "link", "del", f"{PREFIX}o{host}"], check=False)
             subprocess.run(["ip", "netns", "del", f"{PREFIX}h{host}"], check=False)
         subprocess.run(["ip", "link", "del", self.bridge], check=False)
 

@@ -358,7 +358,8 @@ void TaskActor::snapshot_declined(CheckpointId checkpoint, const Status& reason)
 void TaskActor::checkpoint_completed(const CheckpointCompleted& completed) {
   if (phase_ != Phase::kOpen) return;
   snapshots_->confirmed(completed.id);
-  const Status status = task_->checkpoint_complete(completed.id);
+  Status status = task_->checkpoint_complete(completed.id);
+  if (status.is_ok() && completed.confirm) status = task_->settle();
   if (!status.is_ok()) {
     fail(status);
   } else if (completed.confirm) {

@@ -151,6 +151,8 @@ class Operator {
   /// late or skipped (semantics rule 26).
   virtual Status checkpoint_complete(CheckpointId /*checkpoint*/) { return Status::ok(); }
   virtual void checkpoint_aborted(CheckpointId /*checkpoint*/) {}
+  /// Waits until what checkpoint_complete() has begun is done: the job is about to end.
+  virtual Status settle() { return Status::ok(); }
 
   /// Output 0 is the main output; sinks have none.
   virtual int output_count() const = 0;

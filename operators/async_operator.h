@@ -95,7 +95,7 @@ class AsyncOperator final : public OperatorWithOutput<Out> {
   void start_attempt(Entry& entry);
   void pass_watermark(EventTime watermark);
   /// Completions, time-outs and retries that are due.
-  void settle();
+  void take_answers();
   void take_completion(AsyncCompletion<Out>& completion);
   void give_up(Entry& entry);
   bool retry_later(Entry& entry, const AsyncRetry& retry);
@@ -147,7 +147,7 @@ template <class In, class Out, class F>
 Progress AsyncOperator<In, Out, F>::process(int /*input*/, StreamBatch& in, Cursor& cursor) {
   const ArenaScope scope(&this->out_.arena());
   while (true) {
-    settle();
+    take_answers();
     if (!emit_ready()) return Progress::kOutputFull;
     while (cursor.mark < in.marks.size() && in.marks[cursor.mark].row <= cursor.row) {
       pass_watermark(in.marks[cursor.mark++].watermark);
@@ -162,7 +162,7 @@ Progress AsyncOperator<In, Out, F>::process(int /*input*/, StreamBatch& in, Curs
 template <class In, class Out, class F>
 Progress AsyncOperator<In, Out, F>::finish() {
   const ArenaScope scope(&this->out_.arena());
-  settle();
+  take_answers();
   if (!emit_ready()) return Progress::kOutputFull;
   return queue_.empty() ? Progress::kDone : Progress::kAwait;
 }
@@ -185,7 +185,7 @@ int64_t AsyncOperator<In, Out, F>::next_processing_timer() const {
 template <class In, class Out, class F>
 Progress AsyncOperator<In, Out, F>::on_processing_time(int64_t /*now_ms*/) {
   const ArenaScope scope(&this->out_.arena());
-  settle();
+  take_answers();
   return emit_ready() ? Progress::kDone : Progress::kOutputFull;
 }
 
@@ -232,7 +232,7 @@ void AsyncOperator<In, Out, F>::pass_watermark(EventTime watermark) {
 }
 
 template <class In, class Out, class F>
-void AsyncOperator<In, Out, F>::settle() {
+void AsyncOperator<In, Out, F>::take_answers() {
   // A function may complete its result at once, also within an attempt started here.
   while (!mailbox_->is_empty()) {
     for (auto& completion : mailbox_->take()) take_completion(completion);

@@ -411,6 +411,13 @@ Status OperatorChain::checkpoint_complete(CheckpointId checkpoint) {
   return status_;
 }
 
+Status OperatorChain::settle() {
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    if (!guarded(i, [&] { return stages_[i].op->settle(); })) break;
+  }
+  return status_;
+}
+
 void OperatorChain::checkpoint_aborted(CheckpointId checkpoint) {
   for (size_t i = 0; i < stages_.size(); ++i) {
     guarded(i, [&] {

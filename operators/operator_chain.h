@@ -63,6 +63,7 @@ class OperatorChain {
   }
   Result<std::vector<OperatorSnapshot>> snapshot(CheckpointId checkpoint);
   Status checkpoint_complete(CheckpointId checkpoint);
+  Status settle();
   void checkpoint_aborted(CheckpointId checkpoint);
   /// A latency marker passes: stages without outputs record it.
   void record_latency(int64_t steady_ns_now, int64_t marker_ns);

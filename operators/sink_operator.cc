@@ -2,36 +2,30 @@
 
 namespace sluice::detail {
 
-std::string encode_committable(const Committable& committable) {
-  std::string out;
-  ByteWriter writer(out);
-  writer.fixed(committable.checkpoint.value);
-  writer.fixed(static_cast<int32_t>(committable.subtask));
-  writer.text(committable.data);
-  return out;
-}
-
-bool decode_committable(std::string_view bytes, Committable& committable) {
-  ByteReader reader(bytes);
-  committable.checkpoint.value = reader.fixed<int64_t>();
-  committable.subtask = reader.fixed<int32_t>();
-  committable.data = std::string(reader.text());
-  return !reader.failed() && reader.at_end();
-}
-
-Status commit_status(CommitOutcome outcome, const std::string& error) {
-  switch (outcome) {
-    case CommitOutcome::kCommitted:
-    case CommitOutcome::kAlreadyCommitted:
-      return Status::ok();
-    case CommitOutcome::kRetry:
-      return Status::unavailable("commit must be tried again: " + error);
-    case CommitOutcome::kFailedKnown:
-      return Status::io_error("commit failed: " + error);
-    case CommitOutcome::kFailedUnknown:
-      return Status::unavailable("the outcome of a commit is unknown: " + error);
+Status FrozenSink::write(SnapshotWriter& writer, bool incremental) {
+  if (!committables_.empty()) {
+    std::string item;
+    ByteWriter bytes(item);
+    for (const auto& committable : committables_) {
+      bytes.fixed(committable->checkpoint.value);
+      bytes.fixed(static_cast<int32_t>(committable->subtask));
+      bytes.text(committable->data);
+    }
+    SLUICE_RETURN_IF_ERROR(writer.add_item("committables", Redistribution::kSplit, item));
   }
-  return Status::internal("unknown commit outcome");
+  return FrozenItems("writer", writer_mode_, writer_items_).write(writer, incremental);
+}
+
+bool decode_committables(std::string_view bytes, std::vector<Committable>& committables) {
+  ByteReader reader(bytes);
+  do {
+    Committable committable;
+    committable.checkpoint.value = reader.fixed<int64_t>();
+    committable.subtask = reader.fixed<int32_t>();
+    committable.data = std::string(reader.text());
+    committables.push_back(std::move(committable));
+  } while (!reader.failed() && !reader.at_end());
+  return !reader.failed();
 }
 
 }  // namespace sluice::detail

@@ -1,10 +1,11 @@
 // The tail of a chain: a sink's writer as an operator.
 //
 // With checkpoints it pre-commits at the barrier, keeps the committables of checkpoints that are
-// not complete yet in its state, and commits all with id ≤ n when checkpoint n is complete
+// not committed yet in its state, and commits all with id ≤ n when checkpoint n is complete
 // (semantics rules 26 and 32); after a restore everything pending is committed again, which the
-// committer recognises. Without checkpoints its committables go to the job, which commits them once
-// every task has finished.
+// committer recognises. A sink that may block commits beside the task, which takes rows meanwhile
+// until kCheckpointsWaitingMax wait. Without checkpoints its committables go to the job, which
+// commits them once every task has finished.
 #pragma once
 
 #include <memory>
@@ -14,6 +15,7 @@
 
 #include "core/fail_point.h"
 #include "core/sink.h"
+#include "operators/commit_thread.h"
 #include "operators/source_operator.h"
 
 namespace sluice {
@@ -38,14 +40,23 @@ class SinkOperator final : public Operator {
       SLUICE_RETURN_IF_ERROR(recover(*context.restored));
     }
     writer_ = sink_->create_writer();
-    return writer_->open(sink_context_);
+    SLUICE_RETURN_IF_ERROR(writer_->open(sink_context_));
+    if (committer_ && context.checkpointing && sink_->may_block()) {
+      beside_ = std::make_unique<CommitThread>(*committer_, context.wake);
+    }
+    return Status::ok();
   }
   void close() override {
+    beside_.reset();
     if (writer_) writer_->close();
   }
 
   Progress process(int /*input*/, StreamBatch& in, Cursor& cursor) override {
     if (cursor.row < in.rows()) {
+      const Status committed = take_committed();
+      if (!committed.is_ok()) throw std::runtime_error(committed.to_string());
+      // wake() follows when one is done.
+      if (handed_over_ >= kCheckpointsWaitingMax) return Progress::kAwait;
       const auto& rows = batch_cast<T>(*in.batch);
       const uint32_t before = cursor.row;
       const auto written = writer_->write(rows, cursor.row);
@@ -56,7 +67,10 @@ class SinkOperator final : public Operator {
     }
     return Progress::kDone;
   }
-  Status on_idle() override { return writer_->flush(); }
+  Status on_idle() override {
+    SLUICE_RETURN_IF_ERROR(take_committed());
+    return writer_->flush();
+  }
 
   Progress finish() override {
     finished_ = true;
@@ -66,13 +80,23 @@ class SinkOperator final : public Operator {
     }
     return Progress::kDone;
   }
-  std::vector<Committable> take_committables() override { return std::move(pending_); }
+  std::vector<Committable> take_committables() override {
+    std::vector<Committable> taken;
+    for (const auto& committable : std::exchange(pending_, {})) {
+      taken.push_back(std::move(*committable));
+    }
+    return taken;
+  }
 
   Status prepare_snapshot(CheckpointId checkpoint) override {
     return collect_committables(checkpoint);
   }
   Result<std::unique_ptr<FrozenState>> snapshot(CheckpointId checkpoint) override;
   Status checkpoint_complete(CheckpointId checkpoint) override { return commit_up_to(checkpoint); }
+  Status settle() override {
+    if (beside_) beside_->wait();
+    return take_committed();
+  }
 
   int output_count() const override { return 0; }
   OutputBase& output(int /*index*/) override {
@@ -85,12 +109,28 @@ class SinkOperator final : public Operator {
     auto prepared = writer_->prepare_commit(checkpoint);
     if (!prepared.is_ok()) return prepared.status();
     for (std::string& data : *prepared) {
-      pending_.push_back({std::move(data), checkpoint, context_->task.subtask});
+      pending_.push_back(std::make_shared<Committable>(
+          Committable{std::move(data), checkpoint, context_->task.subtask}));
     }
     return Status::ok();
   }
   Status recover(SnapshotReader& restored);
   Status commit_up_to(CheckpointId checkpoint);
+  void forget(size_t oldest) {
+    pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(oldest));
+  }
+  /// Forgets what the thread has committed; its failure, if it failed.
+  Status take_committed() {
+    if (!beside_) return Status::ok();
+    const size_t done = beside_->take_committed();
+    forget(done);
+    handed_over_ -= done;
+    return beside_->status();
+  }
+
+  /// Checkpoints whose rows are still being committed while the task goes on: one under way and the
+  /// next, so that the committer never waits for the task.
+  static constexpr size_t kCheckpointsWaitingMax = 2;
 
   std::shared_ptr<const Sink<T>> sink_;
   OperatorContext* context_ = nullptr;
@@ -98,8 +138,10 @@ class SinkOperator final : public Operator {
   std::unique_ptr<SinkWriter<T>> writer_;
   std::unique_ptr<Committer> committer_;
   Counter* records_ = nullptr;
-  // Pre-commits in checkpoint order, not yet committed.
-  std::vector<Committable> pending_;
+  // Pre-commits in checkpoint order, not yet committed; the first handed_over_ are with beside_.
+  std::vector<std::shared_ptr<Committable>> pending_;
+  size_t handed_over_ = 0;
+  std::unique_ptr<CommitThread> beside_;
   bool finished_ = false;
 };
 
@@ -112,27 +154,22 @@ OperatorFactory make_sink_operator(std::shared_ptr<const Sink<T>> sink) {
 
 namespace detail {
 
-std::string encode_committable(const Committable& committable);
-bool decode_committable(std::string_view bytes, Committable& committable);
-/// What an outcome means to the task. OK when the committable is visible now.
-Status commit_status(CommitOutcome outcome, const std::string& error);
+/// Adds the committables of one stored item.
+bool decode_committables(std::string_view bytes, std::vector<Committable>& committables);
 
-/// State of a sink: committables of checkpoints that are not complete, and the writer's own items.
+/// State of a sink: committables that are not committed, and the writer's own items. The
+/// committables are one item: whoever restores them commits all of them, in order.
 class FrozenSink final : public FrozenState {
  public:
-  FrozenSink(std::vector<std::string> committables, std::vector<std::string> writer_items,
-             Redistribution writer_mode)
+  FrozenSink(std::vector<std::shared_ptr<Committable>> committables,
+             std::vector<std::string> writer_items, Redistribution writer_mode)
       : committables_(std::move(committables)),
         writer_items_(std::move(writer_items)),
         writer_mode_(writer_mode) {}
-  Status write(SnapshotWriter& writer, bool incremental) override {
-    SLUICE_RETURN_IF_ERROR(FrozenItems("committables", Redistribution::kSplit, committables_)
-                               .write(writer, incremental));
-    return FrozenItems("writer", writer_mode_, writer_items_).write(writer, incremental);
-  }
+  Status write(SnapshotWriter& writer, bool incremental) override;
 
  private:
-  std::vector<std::string> committables_;
+  std::vector<std::shared_ptr<Committable>> committables_;
   std::vector<std::string> writer_items_;
   Redistribution writer_mode_;
 };
@@ -143,30 +180,26 @@ template <class T>
 Result<std::unique_ptr<FrozenState>> SinkOperator<T>::snapshot(CheckpointId checkpoint) {
   auto items = writer_->snapshot_state(checkpoint);
   if (!items.is_ok()) return items.status();
-  std::vector<std::string> committables;
-  for (const Committable& committable : pending_) {
-    committables.push_back(detail::encode_committable(committable));
-  }
-  return std::unique_ptr<FrozenState>(new detail::FrozenSink(
-      std::move(committables), std::move(items).value(), writer_->state_redistribution()));
+  return std::unique_ptr<FrozenState>(
+      new detail::FrozenSink(pending_, std::move(items).value(), writer_->state_redistribution()));
 }
 
 template <class T>
 Status SinkOperator<T>::recover(SnapshotReader& restored) {
   std::vector<Committable> known;
   for (const std::string& item : restored.items("committables")) {
-    Committable committable;
-    if (!detail::decode_committable(item, committable)) {
+    if (!detail::decode_committables(item, known)) {
       return Status::corruption("a stored committable of sink '" + sink_->name() +
                                 "' cannot be read");
     }
-    if (!committer_) continue;
+  }
+  if (!committer_) return Status::ok();
+  for (const Committable& committable : known) {
     std::string error;
     const CommitOutcome outcome = committer_->recommit(committable, error);
-    SLUICE_RETURN_IF_ERROR(detail::commit_status(outcome, error));
-    known.push_back(std::move(committable));
+    SLUICE_RETURN_IF_ERROR(commit_status(outcome, error));
   }
-  return committer_ ? committer_->abort_unknown(known) : Status::ok();
+  return committer_->abort_unknown(known);
 }
 
 template <class T>
@@ -175,17 +208,17 @@ Status SinkOperator<T>::commit_up_to(CheckpointId checkpoint) {
     pending_.clear();
     return Status::ok();
   }
-  size_t done = 0;
-  Status failed;
-  for (; done < pending_.size() && pending_[done].checkpoint <= checkpoint; ++done) {
-    std::string error;
-    const CommitOutcome outcome = committer_->commit(pending_[done], error);
-    failed = detail::commit_status(outcome, error);
-    if (!failed.is_ok()) break;
+  SLUICE_RETURN_IF_ERROR(take_committed());
+  while (handed_over_ < pending_.size() && pending_[handed_over_]->checkpoint <= checkpoint) {
+    if (beside_) {
+      beside_->add(pending_[handed_over_++]);
+      continue;
+    }
+    SLUICE_RETURN_IF_ERROR(commit_one(*committer_, *pending_.front()));
     fail_point("commit_half_done");
+    forget(1);
   }
-  pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(done));
-  return failed;
+  return Status::ok();
 }
 
 }  // namespace sluice

@@ -98,6 +98,7 @@ class Task::Impl {
   }
   std::vector<SourceSplit> unfinished_splits() const { return source_->unfinished_splits(); }
   Status checkpoint_complete(CheckpointId id) { return chain_.checkpoint_complete(id); }
+  Status settle() { return chain_.settle(); }
   bool has_ended() const { return phase_ == Phase::kEnded; }
   int64_t last_snapshot_ns() const { return last_snapshot_ns_; }
   void checkpoint_aborted(CheckpointId id) {
@@ -728,6 +729,7 @@ void Task::set_watermark_limit(EventTime limit) { impl_->set_watermark_limit(lim
 EventTime Task::alignment_watermark() const { return impl_->alignment_watermark(); }
 std::vector<SourceSplit> Task::unfinished_splits() const { return impl_->unfinished_splits(); }
 Status Task::checkpoint_complete(CheckpointId id) { return impl_->checkpoint_complete(id); }
+Status Task::settle() { return impl_->settle(); }
 void Task::checkpoint_aborted(CheckpointId id) { impl_->checkpoint_aborted(id); }
 int64_t Task::last_snapshot_ns() const { return impl_->last_snapshot_ns(); }
 bool Task::has_ended() const { return impl_->has_ended(); }

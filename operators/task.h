@@ -156,8 +156,10 @@ class Task {
   std::vector<SourceSplit> unfinished_splits() const;
 
   // -- checkpoints --
-  /// Sinks commit; what fails here fails the task, too.
+  /// Sinks commit, or begin to; what fails here fails the task, too.
   Status checkpoint_complete(CheckpointId checkpoint);
+  /// Waits until what checkpoint_complete() has begun is done.
+  Status settle();
   void checkpoint_aborted(CheckpointId checkpoint);
 
   /// In TaskLink::snapshot_taken: how long the task has stood still for it.

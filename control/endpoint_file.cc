@@ -43,8 +43,7 @@ std::string to_text(const ControlEndpoint& endpoint) {
                         {"port", endpoint.port},
                         {"read_token", endpoint.read_token},
                         {"operate_token", endpoint.operate_token},
-                        {"log", endpoint.log},
-                        {"cluster", endpoint.cluster}}
+                        {"log", endpoint.log}}
       .dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -120,7 +119,6 @@ Result<ControlEndpoint> read_endpoint(const std::string& path) {
     json.at("read_token").get_to(endpoint.read_token);
     json.at("operate_token").get_to(endpoint.operate_token);
     endpoint.log = json.value("log", "");
-    endpoint.cluster = json.value("cluster", "");
     return endpoint;
   } catch (const nlohmann::json::exception& error) {
     return Status::corruption(path + ": " + error.what());

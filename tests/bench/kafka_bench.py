@@ -25,7 +25,7 @@ def machine():
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--messages", type=int, default=1_000_000)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--json")
     arguments = parser.parse_args()
     kafka = f"{ROOT}/tools/kafka"
@@ -47,7 +47,7 @@ def main():
             "commit": subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"],
                                      stdout=subprocess.PIPE, text=True, check=True).stdout.strip(),
             "speed": run("speed", arguments.messages, arguments.runs),
-            "latency": [run("latency", 10_000, 20, 1000), run("latency", 100_000, 10, 1000)],
+            "latency": [run("latency", 10_000, 25, 1000), run("latency", 100_000, 15, 1000)],
         }
     finally:
         subprocess.run([kafka, "stop", "--dir", directory, "--clean"], check=True)

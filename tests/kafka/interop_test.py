@@ -126,7 +126,8 @@ class InteropTest(unittest.TestCase):
         data = [json.loads(line) for line in got.stdout.splitlines() if line.startswith("{")]
         self.assertEqual(sum(1 for line in data if line["name"] == "record_data"), 5000)
         listed = tool("transactions", "list").stdout
-        mine = [line for line in listed.splitlines() if "sluice-audit_job-out-" in line]
+        ids = ("sluice-audit_job-out-0", "sluice-audit_job-out-1")
+        mine = [line for line in listed.splitlines() if line.startswith(ids)]
         self.assertEqual(len(mine), 2, listed)
         for line in mine:
             self.assertIn("CompleteCommit", line)
@@ -153,6 +154,32 @@ class InteropTest(unittest.TestCase):
         finally:
             job.send_signal(signal.SIGINT)
             job.communicate(timeout=60)
+
+    def test_a_source_is_rescaled_by_savepoints(self):
+        make_topic("scaled", 4)
+        make_topic("rescaled", 1)
+        start, done = (), 0
+        for parallelism in (1, 3, 2):
+            job = self.start_audit("scaled", "rescaled", "-p", str(parallelism), *start)
+            try:
+                for partition in range(4):
+                    lines = "".join(f"k{partition}:{n}\n" for n in range(done + partition, done + 400, 4))
+                    run("kcat", "-P", "-b", BROKER, "-t", "scaled", "-p", partition, "-K:", text=lines)
+                done += 400
+                self.wait_for("rescaled", done)
+                job.send_signal(signal.SIGINT)
+                output, errors = job.communicate(timeout=60)
+            finally:
+                job.kill()
+            stopped = [line for line in (output + errors).splitlines() if "with savepoint" in line]
+            self.assertEqual(len(stopped), 1, output + errors)
+            start = ("-s", stopped[0].split("with savepoint ")[1].strip())
+        rows = [tuple(map(int, line.split(","))) for line in kcat_read("rescaled")]
+        self.assertEqual(sorted(number for number, _ in rows), list(range(done)))
+        # Each key was counted without a gap through all three runs.
+        for key in range(4):
+            counts = [count for number, count in sorted(rows) if number % 4 == key]
+            self.assertEqual(counts, list(range(1, done // 4 + 1)))
 
     def test_a_topic_deleted_while_running_fails_the_job_with_its_name(self):
         make_topic("dies", 1)

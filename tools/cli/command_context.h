@@ -6,13 +6,12 @@
 
 #include "core/status.h"
 #include "core/time.h"
-#include "tools/cli/reach.h"
 #include "tools/cli/run_job.h"
 
 namespace sluice {
 
 struct CommandFlags {
-  ClusterReach cluster;
+  std::string cluster;  // --jobmanager
   bool json = false;
   std::string job;
   Duration timeout{60'000};

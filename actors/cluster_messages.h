@@ -106,6 +106,7 @@ struct PeersConnected {
 };
 struct ConnectTimedOut {
   std::string incarnation;
+  int64_t dial = 0;  // Of several to the same process.
 };
 struct AttemptGone {
   AttemptKey key;

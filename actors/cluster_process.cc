@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <thread>
 #include <unistd.h>
 #include <utility>
 
@@ -22,6 +23,7 @@
 #include "actors/lease.h"
 #include "actors/node_system.h"
 #include "actors/peer_hub_actor.h"
+#include "actors/reactive_scaling.h"
 #include "actors/task_manager_actor.h"
 #include "actors/worker_actor.h"
 #include "core/clock.h"
@@ -139,35 +141,116 @@ void wait_a_moment(Duration time) {
   never.wait_for(lock, time);
 }
 
+int most_parallelism(const JobPlan& plan) {
+  int most = kMaxParallelismLimit;
+  for (const ChainedVertex& vertex : plan.graph.chained().vertices) {
+    most = std::min(most, vertex.max_parallelism);
+  }
+  return most;
+}
+
 /// Whether and to what the job is to be rescaled once it has stopped.
 class RescaleRequest {
  public:
-  Status ask(int parallelism, const JobPlan& plan) {
+  Status ask(int parallelism, const JobPlan& plan, bool by_cancel) {
     if (!plan.checkpointing()) {
       return Status::failed_precondition("the job takes no checkpoints, so it cannot be rescaled");
     }
-    int most = kMaxParallelismLimit;
-    for (const ChainedVertex& vertex : plan.graph.chained().vertices) {
-      most = std::min(most, vertex.max_parallelism);
-    }
+    const int most = most_parallelism(plan);
     if (parallelism < 1 || parallelism > most) {
       return Status::invalid_argument("parallelism " + std::to_string(parallelism) +
                                       " is not in 1.." + std::to_string(most));
     }
     const std::lock_guard lock(mutex_);
-    if (parallelism_ > 0) return Status::failed_precondition("a rescale is under way");
-    parallelism_ = parallelism;
+    if (asked_.parallelism > 0) return Status::failed_precondition("a rescale is under way");
+    asked_ = {parallelism, by_cancel};
     return Status::ok();
   }
-  /// 0: none. Afterwards there may be another one.
-  int take() {
+  struct Asked {
+    int parallelism = 0;  // 0: nothing.
+    bool by_cancel = false;
+  };
+  /// Afterwards there may be another one.
+  Asked take() {
     const std::lock_guard lock(mutex_);
-    return std::exchange(parallelism_, 0);
+    return std::exchange(asked_, {});
   }
 
  private:
   std::mutex mutex_;
-  int parallelism_ = 0;
+  Asked asked_;
+};
+
+/// Stops the job for a rescale, or gives it up when it cannot run: it goes on from its newest
+/// checkpoint then.
+Status begin_rescale(ManagerNode& node, const std::shared_ptr<RescaleRequest>& request,
+                     const JobPlan& plan, int parallelism, bool by_cancel) {
+  SLUICE_RETURN_IF_ERROR(request->ask(parallelism, plan, by_cancel));
+  if (by_cancel) {
+    node.cancel_jobs();
+    return Status::ok();
+  }
+  StopJob stop;
+  stop.on_refused = [request](const Status&) { (void)request->take(); };
+  node.stop_jobs(std::move(stop));
+  return Status::ok();
+}
+
+/// Lets the parallelism of a run follow the slots there are; a thread of its own until it goes.
+class SlotWatch {
+ public:
+  SlotWatch(ManagerNode& node, std::shared_ptr<const JobPlan> plan,
+            std::shared_ptr<RescaleRequest> request,
+            std::function<void(const std::string&)> on_note)
+      : node_(node),
+        plan_(std::move(plan)),
+        request_(std::move(request)),
+        on_note_(std::move(on_note)),
+        scaling_(most_parallelism(*plan_), kSettleTime),
+        thread_([this] { watch(); }) {}
+  ~SlotWatch() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    stopped_.notify_all();
+    thread_.join();
+  }
+  SlotWatch(const SlotWatch&) = delete;
+  SlotWatch& operator=(const SlotWatch&) = delete;
+
+ private:
+  static constexpr Duration kLook{200};
+  static constexpr Duration kSettleTime{1000};
+
+  void watch() {
+    std::unique_lock lock(mutex_);
+    while (!stopped_.wait_for(lock, kLook, [this] { return stopping_; })) look();
+  }
+  void look() {
+    int64_t slots = 0;
+    for (const TaskManagerInspection& each : node_.task_managers()) slots += each.slots;
+    const int parallelism = plan_->graph.chained().slot_count();
+    const auto decision = scaling_.decide(system_clock().steady_ns(), slots, parallelism);
+    if (decision.step == ReactiveScaling::Step::kNone) return;
+    const bool by_cancel = decision.step == ReactiveScaling::Step::kRestart;
+    const Status begun = begin_rescale(node_, request_, *plan_, decision.parallelism, by_cancel);
+    // Refused: one is under way, or it is asked for again at the next look.
+    if (begun.is_ok() && on_note_) {
+      on_note_("there are " + std::to_string(slots) + " slots: going on with parallelism " +
+               std::to_string(decision.parallelism));
+    }
+  }
+
+  ManagerNode& node_;
+  const std::shared_ptr<const JobPlan> plan_;
+  const std::shared_ptr<RescaleRequest> request_;
+  const std::function<void(const std::string&)> on_note_;
+  ReactiveScaling scaling_;
+  std::mutex mutex_;
+  std::condition_variable stopped_;
+  bool stopping_ = false;
+  std::thread thread_;
 };
 
 void add_run(JobResult& total, const JobResult& run) {
@@ -184,7 +267,7 @@ void add_run(JobResult& total, const JobResult& run) {
 
 /// One run of the job from submission to its end.
 JobResult run_once(ManagerNode& node, const PreparedJob& job, const JobSettings& settings,
-                   const std::shared_ptr<RescaleRequest>& rescale,
+                   const std::shared_ptr<RescaleRequest>& rescale, bool reactive,
                    const std::shared_ptr<JobLog>& log) {
   const auto outcome = std::make_shared<JobOutcome>();
   node.submit({job.plan, job.metrics,
@@ -195,17 +278,16 @@ JobResult run_once(ManagerNode& node, const PreparedJob& job, const JobSettings&
     control.listen([&node, note = settings.on_note](auto request) { steer(node, request, note); });
   }
   const auto ask = [&node, rescale, plan = job.plan](int parallelism) {
-    SLUICE_RETURN_IF_ERROR(rescale->ask(parallelism, *plan));
-    StopJob stop;
-    stop.on_refused = [rescale](const Status&) { (void)rescale->take(); };
-    node.stop_jobs(std::move(stop));
-    return Status::ok();
+    return begin_rescale(node, rescale, *plan, parallelism, false);
   };
   EmbeddedClient client({&node, job.plan, job.metrics, job.checkpoints, log, outcome,
                          &system_clock(), ask, [&node] { return node.task_managers(); }});
   std::shared_ptr<void> served =
       settings.serve ? settings.serve(client, settings.on_note) : nullptr;
+  std::optional<SlotWatch> watch;
+  if (reactive) watch.emplace(node, job.plan, rescale, settings.on_note);
   JobResult result = wait_for_end(*outcome, settings, *job.metrics);
+  watch.reset();
   served.reset();
   if (settings.control != nullptr) settings.control->impl().listen(nullptr);
   result.first_dead_letters = job.metrics->dead_letters();
@@ -239,6 +321,13 @@ Result<JobResult> run_job_manager(const JobBuild& build, const JobSettings& give
   JobStore store(local_file_system(), cluster.ha_directory);
   SLUICE_ASSIGN_OR_RETURN(const auto earlier, find_earlier_run(store, settings));
   if (earlier) return *earlier;
+  if (cluster.reactive && settings.options.get(options::kCheckpointInterval).count() == 0) {
+    return Status::invalid_argument("--reactive needs checkpoints: the job goes on from them");
+  }
+  // The first slot is enough to begin; then the others count.
+  if (cluster.reactive && settings.options.get(options::kParallelism) == 0) {
+    settings.options.put(options::kParallelism, int64_t{1});
+  }
   // Decided here, so that every process makes the same plan.
   if (settings.options.get(options::kParallelism) == 0) {
     settings.options.put(options::kParallelism, static_cast<int64_t>(machine_cores()));
@@ -258,11 +347,13 @@ Result<JobResult> run_job_manager(const JobBuild& build, const JobSettings& give
   JobResult total;
   for (;;) {
     const auto rescale = std::make_shared<RescaleRequest>();
-    const JobResult run = run_once(node, job, settings, rescale, log);
+    const JobResult run = run_once(node, job, settings, rescale, cluster.reactive, log);
     add_run(total, run);
-    const int parallelism = rescale->take();
+    const auto [parallelism, by_cancel] = rescale->take();
     // Without a savepoint the job has ended by itself, or failed.
-    if (parallelism == 0 || run.status != JobStatus::kFinished || run.savepoint.empty()) break;
+    const bool has_stopped = run.status == JobStatus::kFinished && !run.savepoint.empty();
+    const bool given_up = by_cancel && run.status == JobStatus::kCancelled;
+    if (parallelism == 0 || !(has_stopped || given_up)) break;
     settings.options.put(options::kParallelism, static_cast<int64_t>(parallelism));
     settings.restore = {.from = "latest"};
     SLUICE_RETURN_IF_ERROR(store.started(settings.name, parallelism));
@@ -336,8 +427,9 @@ Status start_worker(NodeSystem& node, ThreadPoolIoRunner& io, const GraphBuilder
   hub.incarnation = worker->own.incarnation;
   worker->hub = node.actors().spawn<PeerHubActor>(hub);
   SLUICE_ASSIGN_OR_RETURN(const int port, node.publish(worker->hub));
-  worker->own.host = cluster.bind.host;
-  worker->own.port = port;
+  const bool is_elsewhere = !cluster.advertise.host.empty();
+  worker->own.host = is_elsewhere ? cluster.advertise.host : cluster.bind.host;
+  worker->own.port = cluster.advertise.port > 0 ? cluster.advertise.port : port;
   send_from_outside(worker->hub, OwnEndpoint{worker->own});
   worker->node = &node;
   worker->clock = &system_clock();
@@ -379,10 +471,11 @@ Status run_task_manager(const JobBuild& build, const JobSettings& settings,
                         const ClusterSettings& cluster) {
   const NodeSettings node = node_settings(cluster, scheduler_threads(settings.options));
   SLUICE_RETURN_IF_ERROR(check_node_settings(node));
-  if (node.bind_host == "0.0.0.0" || node.bind_host == "::") {
+  const bool binds_all = node.bind_host == "0.0.0.0" || node.bind_host == "::";
+  if (binds_all && cluster.advertise.host.empty()) {
     return Status::invalid_argument(
         "--bind " + node.bind_host +
-        ": give the address at which other TaskManagers reach this one");
+        ": give the address at which other TaskManagers reach this one, or --advertise it");
   }
   SLUICE_ASSIGN_OR_RETURN(const LogicalGraph graph, build(settings.options));
   warn_if_open(cluster, settings);

@@ -16,11 +16,17 @@ namespace sluice {
 struct ClusterSettings {
   /// Where this process listens; port 0: any.
   ClusterAddress bind;
+  /// JobManager: where else tools reach it, with the certificates of `bind`; empty host: nowhere.
+  ClusterAddress control{.host = ""};
   /// TaskManager: where the JobManager listens.
   ClusterAddress manager;
+  /// TaskManager: where others reach it, when that is not `bind`; empty host: it is.
+  ClusterAddress advertise{.host = ""};
   int slots = 0;  // 0: one per processor core.
   std::string cluster = "default";
   std::string ha_directory;
+  /// JobManager: the parallelism follows the slots that TaskManagers offer.
+  bool reactive = false;
   bool insecure = false;
   /// The job's own flags: part of its identity.
   std::vector<std::string> job_words;

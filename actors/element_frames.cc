@@ -63,7 +63,8 @@ StreamBatch decode_data(ByteReader& reader, const RecordType& type) {
 }  // namespace
 
 uint32_t frame_checksum(const Frame& frame) {
-  const uint32_t of_number = crc32c(0, &frame.sequence, sizeof frame.sequence);
+  const uint64_t number = frame.sequence * 2 + (frame.ends_element ? 1 : 0);
+  const uint32_t of_number = crc32c(0, &number, sizeof number);
   return crc32c(of_number, frame.bytes.data(), frame.bytes.size());
 }
 

@@ -56,7 +56,7 @@ class FrameDecoder {
   std::string partial_;
 };
 
-/// Checksum of a frame: over its number and its bytes.
+/// Checksum of a frame: over its number, its end mark and its bytes.
 uint32_t frame_checksum(const Frame& frame);
 
 }  // namespace sluice

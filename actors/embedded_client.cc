@@ -58,7 +58,8 @@ Result<JobInspection> EmbeddedClient::look(bool with_details) {
   look.tasks = settings_.metrics->inspect(*settings_.clock, with_details);
   look.looked = settings_.clock->wall_ms();
   for (TaskInspection& task : look.tasks) {
-    if (task.node.empty()) task.node = node_;
+    // In a cluster a task without a node has no place yet.
+    if (task.node.empty() && !settings_.task_managers) task.node = node_;
   }
   summarize_tasks(look);
   const JobProgress progress = settings_.metrics->progress();

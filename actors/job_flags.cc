@@ -36,6 +36,8 @@ struct ParsedWords {
   std::string role = "embedded";
   std::string bind;
   std::string manager;
+  std::string control;
+  std::string advertise;
 };
 
 std::unique_ptr<CLI::App> make_app(JobFlags& flags, ParsedWords& parsed) {
@@ -59,12 +61,15 @@ std::unique_ptr<CLI::App> make_app(JobFlags& flags, ParsedWords& parsed) {
   app->add_option("--role", parsed.role);
   app->add_option("--bind", parsed.bind);
   app->add_option("--jobmanager", parsed.manager);
+  app->add_option("--control-bind", parsed.control);
+  app->add_option("--advertise", parsed.advertise);
   app->add_option("--slots", flags.cluster.slots)->check(CLI::Range(1, 4096));
   app->add_option("--cluster-id", flags.cluster.cluster);
   app->add_option("--ha-dir", flags.cluster.ha_directory);
   app->add_option("--tls-cert", flags.cluster.bind.certificate);
   app->add_option("--tls-key", flags.cluster.bind.key);
   app->add_option("--tls-ca", flags.cluster.bind.ca);
+  app->add_flag("--reactive", flags.cluster.reactive);
   app->add_flag("--insecure", flags.cluster.insecure);
   return app;
 }
@@ -83,6 +88,22 @@ Status apply_options(const CLI::App& app, const ParsedWords& parsed, Options& op
     SLUICE_RETURN_IF_ERROR(
         options.set(kOptionFlags[i].key, parsed.named[i]).with_prefix(name + ": "));
   }
+  return Status::ok();
+}
+
+Status apply_control(const ParsedWords& parsed, JobFlags& flags) {
+  if (parsed.control.empty()) return Status::ok();
+  if (flags.role != ProcessRole::kJobManager) {
+    return Status::invalid_argument("--control-bind needs --role jobmanager");
+  }
+  if (flags.cluster.bind.ca.empty()) {
+    return Status::invalid_argument(
+        "--control-bind needs --tls-cert, --tls-key and --tls-ca: it lets others steer the job");
+  }
+  SLUICE_ASSIGN_OR_RETURN(const ClusterAddress control, parse_cluster_address(parsed.control));
+  flags.cluster.control = flags.cluster.bind;
+  flags.cluster.control.host = control.host;
+  flags.cluster.control.port = control.port;
   return Status::ok();
 }
 
@@ -109,6 +130,9 @@ Status apply_role(const ParsedWords& parsed, JobFlags& flags) {
     const std::string text =
         parsed.manager.empty() ? std::to_string(kJobManagerPort) : parsed.manager;
     SLUICE_ASSIGN_OR_RETURN(flags.cluster.manager, parse_cluster_address(text));
+    if (!parsed.advertise.empty()) {
+      SLUICE_ASSIGN_OR_RETURN(flags.cluster.advertise, parse_cluster_address(parsed.advertise));
+    }
   }
   return Status::ok();
 }
@@ -130,6 +154,10 @@ Status apply_words(const CLI::App& app, const ParsedWords& parsed, JobFlags& fla
     }
   }
   SLUICE_RETURN_IF_ERROR(apply_role(parsed, flags));
+  SLUICE_RETURN_IF_ERROR(apply_control(parsed, flags));
+  if (flags.cluster.reactive && flags.role != ProcessRole::kJobManager) {
+    return Status::invalid_argument("--reactive needs --role jobmanager");
+  }
   return apply_options(app, parsed, flags.options);
 }
 
@@ -174,7 +202,11 @@ std::string job_flags_help() {
   line("--role ROLE", "embedded (all in this process), jobmanager or taskmanager");
   line("--bind HOST:PORT", "where to listen (127.0.0.1; JobManager port 6123)");
   line("--jobmanager HOST:PORT", "where the JobManager listens (127.0.0.1:6123)");
+  line("--control-bind HOST:PORT",
+       "where `sluice` on other hosts reaches the JobManager, with TLS");
+  line("--advertise HOST:PORT", "where others reach a TaskManager (as --bind; port 0: the same)");
   line("--slots N", "tasks of one operator a TaskManager can run (one per core)");
+  line("--reactive", "the parallelism follows the slots of the TaskManagers there are");
   line("--ha-dir DIR", "where a JobManager keeps what its successor must know");
   line("--cluster-id NAME", "processes of another cluster are refused (default)");
   line("--tls-cert, --tls-key, --tls-ca FILE", "who this process is, and who may talk to it");

@@ -132,17 +132,25 @@ void show_dead_letters(const std::string& name, const JobResult& result) {
   }
 }
 
-int run(const std::string& name, const JobFlags& flags, StreamEnvironment& env,
-        const JobBuild& build, JobControl& control) {
+int run(const std::string& name, JobFlags& flags, StreamEnvironment& env, const JobBuild& build,
+        JobControl& control) {
   JobSettings settings = settings_of(name, flags, env.options(), control);
   ProgressDisplay display(stderr, terminal_width());
   if (!flags.quiet && isatty(STDERR_FILENO) != 0) {
     settings.on_progress = [&](const JobProgress& progress) { display.show(progress); };
   }
-  settings.serve = [&](ClusterClient& client, const Note& note) {
-    return serve_job(client, name, settings.options, note);
-  };
   const bool is_manager = flags.role == ProcessRole::kJobManager;
+  int port = 0;
+  flags.cluster.on_listening = [&, told = flags.cluster.on_listening](int own) {
+    port = own;
+    told(own);
+  };
+  settings.serve = [&](ClusterClient& client, const Note& note) {
+    JobEndpointSettings endpoint{name, settings.options, note, flags.cluster.bind,
+                                 flags.cluster.control};
+    endpoint.cluster.port = port;
+    return serve_job(client, endpoint);
+  };
   auto result = is_manager ? run_job_manager(build, settings, flags.cluster)
                            : run_embedded(std::move(env.graph()), settings);
   display.finish();

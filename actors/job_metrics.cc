@@ -113,9 +113,18 @@ void JobMetrics::take_report(TaskId task, const TaskLook& look,
   numbers.last = look.progress;
   numbers.finished = look.finished;
   numbers.node = look.node;
+  numbers.reported = true;
   for (size_t stage = 0; stage < added.size() && stage < numbers.groups.size(); ++stage) {
     for (const auto& [name, value] : added[stage]) numbers.groups[stage]->counter(name).add(value);
   }
+}
+
+void JobMetrics::place(TaskId task, const std::string& node) {
+  const std::lock_guard lock(mutex_);
+  TaskNumbers& numbers = tasks_[plan_->graph.index_of(task)];
+  numbers.node = node;
+  numbers.reported = false;
+  numbers.finished = false;
 }
 
 void JobMetrics::take_dead_letter(const std::string& letter) {
@@ -184,7 +193,7 @@ TaskInspection JobMetrics::inspect_task(size_t index, int64_t steady_now_ns,
   look.idle_ns = progress.idle_ns;
   look.node = numbers.node;
   if (!numbers.node.empty()) {
-    look.state = numbers.finished ? "FINISHED" : "RUNNING";
+    look.state = numbers.finished ? "FINISHED" : numbers.reported ? "RUNNING" : "DEPLOYING";
     look.state_bytes = progress.state_bytes;
     return look;
   }

@@ -49,6 +49,8 @@ class JobMetrics {
   /// counters since the last report.
   void take_report(TaskId task, const TaskLook& look,
                    const std::vector<std::map<std::string, int64_t>>& added);
+  /// The task is being started in process `node`.
+  void place(TaskId task, const std::string& node);
   void take_dead_letter(const std::string& letter);
 
   /// Numbers now; job and seconds are the caller's.
@@ -71,7 +73,8 @@ class JobMetrics {
     std::function<void()> wake;
     std::shared_ptr<const ActorGauge> gauge;
     bool was_live = false;
-    std::string node;  // Of another process, once it has reported.
+    std::string node;  // Of another process, where it was placed.
+    bool reported = false;
     VertexProgress last;
     bool finished = false;
   };

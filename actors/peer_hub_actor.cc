@@ -56,7 +56,8 @@ Behavior PeerHubActor::make_behavior() {
       [this](const ConnectPeers& wanted) { connect(wanted); },
       [this](const Dialled& result) { dialled(result); },
       [this](const ConnectTimedOut& timeout) {
-        if (peers_.count(timeout.incarnation) > 0) return;
+        const auto dialling = dialling_.find(timeout.incarnation);
+        if (dialling == dialling_.end() || dialling->second.number != timeout.dial) return;
         fail_waiting(timeout.incarnation,
                      Status::unavailable("no connection within " + to_text(kConnectTimeout)));
       },
@@ -81,11 +82,11 @@ void PeerHubActor::connect(const ConnectPeers& wanted) {
   waiting_.push_back({wanted, caf::actor_cast<ActorHandle>(current_sender())});
   for (const Endpoint& peer : wanted.peers) {
     if (peers_.count(peer.incarnation) > 0 || dialling_.count(peer.incarnation) > 0) continue;
-    dialling_[peer.incarnation] = peer;
+    dialling_[peer.incarnation] = {peer, ++dials_};
     if (settings_.incarnation < peer.incarnation) {
       settings_.node->dial(peer, caf::actor_cast<ActorHandle>(this));
     }
-    send_later(this, kConnectTimeout, ConnectTimedOut{peer.incarnation});
+    send_later(this, kConnectTimeout, ConnectTimedOut{peer.incarnation, dials_});
   }
   answer_waiting();
 }
@@ -141,7 +142,7 @@ void PeerHubActor::answer_waiting() {
 void PeerHubActor::fail_waiting(const std::string& incarnation, const Status& status) {
   const auto dialling = dialling_.find(incarnation);
   if (dialling == dialling_.end()) return;
-  const Status named = status.with_prefix("TaskManager " + dialling->second.node() + ": ");
+  const Status named = status.with_prefix("TaskManager " + dialling->second.to.node() + ": ");
   dialling_.erase(dialling);
   std::erase_if(waiting_, [&](const Waiting& waiting) {
     const auto& wanted = waiting.wanted.peers;

@@ -43,6 +43,10 @@ class PeerHubActor final : public ActorBase {
     ConnectPeers wanted;
     ActorHandle reply_to;
   };
+  struct Dial {
+    Endpoint to;
+    int64_t number = 0;
+  };
   /// A channel with one end here.
   struct Channel {
     AttemptKey key;
@@ -66,8 +70,9 @@ class PeerHubActor final : public ActorBase {
 
   Settings settings_;
   Endpoint own_;
-  std::map<std::string, Peer> peers_;  // By incarnation.
-  std::map<std::string, Endpoint> dialling_;
+  std::map<std::string, Peer> peers_;     // By incarnation.
+  std::map<std::string, Dial> dialling_;  // Or waiting for its Hello.
+  int64_t dials_ = 0;
   std::vector<Waiting> waiting_;
   std::map<uint64_t, Channel> channels_;  // By token.
   std::map<AttemptKey, std::map<TaskId, ActorHandle>> tasks_;

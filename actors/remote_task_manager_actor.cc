@@ -141,6 +141,7 @@ void RemoteTaskManagerActor::deployed(const Wire<proto::TasksDeployed>& wire) {
     const ActorHandle actor = spawn<RemoteTaskActor>(std::move(settings));
     monitor(actor);
     attempt.tasks[id] = actor;
+    attempt.metrics->place(id, settings_->where->node());
     answer.tasks.push_back({id, actor});
   }
   for (const auto& task : message->missing()) answer.missing.push_back(from_proto(task));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <memory>
 #include <thread>
 #include <utility>
 
@@ -100,29 +101,26 @@ class ControlServer::Impl {
       : service_(service), settings_(std::move(settings)) {}
 
   Status start() {
-    if (settings_.host != "127.0.0.1" && settings_.host != "::1" && settings_.host != "localhost") {
-      return Status::invalid_argument("the control endpoint listens on loopback only, not on " +
-                                      settings_.host);
-    }
+    SLUICE_RETURN_IF_ERROR(make_server());
     limit();
     route();
     if (settings_.port == 0) {
-      port_ = server_.bind_to_any_port(settings_.host);
-    } else if (server_.bind_to_port(settings_.host, settings_.port)) {
+      port_ = server_->bind_to_any_port(settings_.host);
+    } else if (server_->bind_to_port(settings_.host, settings_.port)) {
       port_ = settings_.port;
     }
     if (port_ <= 0) {
       return Status::unavailable("cannot listen on " + settings_.host + ":" +
                                  std::to_string(settings_.port));
     }
-    listener_ = std::thread([this] { server_.listen_after_bind(); });
+    listener_ = std::thread([this] { server_->listen_after_bind(); });
     // Before that a stop would pass unheard.
-    while (!server_.is_running()) std::this_thread::yield();
+    while (!server_->is_running()) std::this_thread::yield();
     return Status::ok();
   }
   ~Impl() {
     if (!listener_.joinable()) return;
-    server_.stop();
+    server_->stop();
     listener_.join();
   }
   Impl(const Impl&) = delete;
@@ -130,24 +128,49 @@ class ControlServer::Impl {
   int port() const { return port_; }
 
  private:
+  bool has_tls() const { return !settings_.ca.empty(); }
+
+  Status make_server() {
+    const bool is_loopback =
+        settings_.host == "127.0.0.1" || settings_.host == "::1" || settings_.host == "localhost";
+    if (!is_loopback && !has_tls()) {
+      return Status::invalid_argument(
+          "without TLS the control endpoint listens on loopback only, not on " + settings_.host);
+    }
+    if (!has_tls()) {
+      server_ = std::make_unique<httplib::Server>();
+      return Status::ok();
+    }
+    auto server = std::make_unique<httplib::SSLServer>(settings_.certificate.c_str(),
+                                                       settings_.key.c_str(), settings_.ca.c_str());
+    const bool is_modern = server->is_valid() && SSL_CTX_set_min_proto_version(
+                                                     server->ssl_context(), TLS1_2_VERSION) == 1;
+    if (!is_modern) {
+      return Status::invalid_argument("the control endpoint cannot use " + settings_.certificate +
+                                      ", " + settings_.key + " and " + settings_.ca);
+    }
+    server_ = std::move(server);
+    return Status::ok();
+  }
+
   void limit() {
     // The server owns what it is given here.
-    server_.new_task_queue = [] {
+    server_->new_task_queue = [] {
       return std::make_unique<httplib::ThreadPool>(kThreads).release();
     };
-    server_.set_payload_max_length(kBodyBytesMax);
-    server_.set_read_timeout(kReadSecondsMax);
-    server_.set_write_timeout(kReadSecondsMax);
+    server_->set_payload_max_length(kBodyBytesMax);
+    server_->set_read_timeout(kReadSecondsMax);
+    server_->set_write_timeout(kReadSecondsMax);
     // Connections that stay open would hold threads and the end of the process.
-    server_.set_keep_alive_max_count(1);
+    server_->set_keep_alive_max_count(1);
   }
 
   void route() {
-    server_.set_pre_routing_handler([this](const auto& request, auto& response) {
+    server_->set_pre_routing_handler([this](const auto& request, auto& response) {
       return admit(request, response) ? httplib::Server::HandlerResponse::Unhandled
                                       : httplib::Server::HandlerResponse::Handled;
     });
-    server_.set_error_handler([](const httplib::Request& request, httplib::Response& response) {
+    server_->set_error_handler([](const httplib::Request& request, httplib::Response& response) {
       if (!response.body.empty()) return;
       if (response.status == 404) {
         answer_error(response, 404, StatusCode::kNotFound,
@@ -157,22 +180,22 @@ class ControlServer::Impl {
                      "this request cannot be taken");
       }
     });
-    server_.Get("/v1/jobs",
-                [this](const auto&, auto& response) { answer(response, service_.list()); });
-    server_.Get("/v1/jobs/([^/]+)", [this](const auto& request, auto& response) {
+    server_->Get("/v1/jobs",
+                 [this](const auto&, auto& response) { answer(response, service_.list()); });
+    server_->Get("/v1/jobs/([^/]+)", [this](const auto& request, auto& response) {
       answer(response, service_.inspect(request.matches[1], is_set(request, "details")));
     });
-    server_.Get("/v1/jobs/([^/]+)/log", [this](const auto& request, auto& response) {
+    server_->Get("/v1/jobs/([^/]+)/log", [this](const auto& request, auto& response) {
       const auto lines = number_of(request, "lines", 1000, 1'000'000);
       if (!lines.is_ok()) return answer(response, lines.status());
       answer(response, service_.logs(request.matches[1], static_cast<int>(*lines)));
     });
-    server_.Get("/v1/actors",
-                [this](const auto&, auto& response) { answer(response, service_.actors()); });
-    server_.Get("/v1/taskmanagers", [this](const auto&, auto& response) {
+    server_->Get("/v1/actors",
+                 [this](const auto&, auto& response) { answer(response, service_.actors()); });
+    server_->Get("/v1/taskmanagers", [this](const auto&, auto& response) {
       answer(response, service_.task_managers());
     });
-    server_.Post("/v1/jobs/([^/]+)/([a-z]+)", [this](const auto& request, auto& response) {
+    server_->Post("/v1/jobs/([^/]+)/([a-z]+)", [this](const auto& request, auto& response) {
       answer(response, steer(request.matches[1], request.matches[2], request));
     });
   }
@@ -191,12 +214,15 @@ class ControlServer::Impl {
       answer_error(response, http_status, StatusCode::kFailedPrecondition, text);
       return false;
     };
+    // With TLS the client has checked the name, and has shown who it is.
     if (request.get_header_value_count("Host") != 1 ||
-        !is_own_host(request.get_header_value("Host"), port_)) {
+        (!has_tls() && !is_own_host(request.get_header_value("Host"), port_))) {
       return refuse(403, "the Host header names another server");
     }
     if (request.has_header("Origin")) return refuse(403, "web pages may not ask");
-    const AccessRole role = role_of(settings_.tokens, request.get_header_value("Authorization"));
+    const AccessRole role =
+        has_tls() ? AccessRole::kOperate
+                  : role_of(settings_.tokens, request.get_header_value("Authorization"));
     if (role == AccessRole::kNone) return refuse(401, "a valid bearer token is needed");
     const bool looks = request.method == "GET" || request.method == "HEAD";
     if (!looks && role != AccessRole::kOperate) {
@@ -240,7 +266,7 @@ class ControlServer::Impl {
 
   ClusterClient& service_;
   const Settings settings_;
-  httplib::Server server_;
+  std::unique_ptr<httplib::Server> server_;
   int port_ = 0;
   std::thread listener_;
 };

@@ -25,10 +25,15 @@ namespace sluice {
 class ControlServer {
  public:
   struct Settings {
-    /// A loopback address: there is no TLS here.
+    /// Without TLS a loopback address.
     std::string host = "127.0.0.1";
     int port = 0;  // 0: any free one.
+    /// Who has a token may do what it says. Not asked for with TLS.
     AccessTokens tokens;
+    /// All three or none. Whoever shows a certificate of the CA may look and steer.
+    std::string certificate;
+    std::string key;
+    std::string ca;
     /// One line per steering request; any thread. Optional.
     std::function<void(const std::string&)> audit;
   };

@@ -43,7 +43,8 @@ std::string to_text(const ControlEndpoint& endpoint) {
                         {"port", endpoint.port},
                         {"read_token", endpoint.read_token},
                         {"operate_token", endpoint.operate_token},
-                        {"log", endpoint.log}}
+                        {"log", endpoint.log},
+                        {"cluster", endpoint.cluster}}
       .dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -119,6 +120,7 @@ Result<ControlEndpoint> read_endpoint(const std::string& path) {
     json.at("read_token").get_to(endpoint.read_token);
     json.at("operate_token").get_to(endpoint.operate_token);
     endpoint.log = json.value("log", "");
+    endpoint.cluster = json.value("cluster", "");
     return endpoint;
   } catch (const nlohmann::json::exception& error) {
     return Status::corruption(path + ": " + error.what());

@@ -27,6 +27,12 @@ struct ControlEndpoint {
   std::string operate_token;
   /// Where the process's output goes; empty: unknown.
   std::string log;
+  /// "HOST:PORT" at which TaskManagers reach it; empty: it is no JobManager of a cluster.
+  std::string cluster;
+  /// What a client shows, and whom it believes, when the endpoint speaks TLS. Never in the file.
+  std::string certificate;
+  std::string key;
+  std::string ca;
 };
 
 /// This user's runtime directory; made when it is not there, refused when it is not ours alone.

@@ -67,26 +67,35 @@ class HttpClient final : public ClusterClient {
   static std::string path_of(const std::string& job) {
     return "/v1/jobs/" + httplib::detail::encode_query_param(job);
   }
-  httplib::Client connect(Duration answer_within) const {
-    httplib::Client http(endpoint_.host, endpoint_.port);
-    http.set_connection_timeout(kConnectTimeout);
-    http.set_read_timeout(answer_within);
-    http.set_keep_alive(false);
-    http.set_bearer_token_auth(endpoint_.operate_token.empty() ? endpoint_.read_token
-                                                               : endpoint_.operate_token);
+  std::unique_ptr<httplib::ClientImpl> connect(Duration answer_within) const {
+    auto http = make_client();
+    http->set_connection_timeout(kConnectTimeout);
+    http->set_read_timeout(answer_within);
+    http->set_keep_alive(false);
+    const std::string& token =
+        endpoint_.operate_token.empty() ? endpoint_.read_token : endpoint_.operate_token;
+    if (!token.empty()) http->set_bearer_token_auth(token);
+    return http;
+  }
+  std::unique_ptr<httplib::ClientImpl> make_client() const {
+    if (endpoint_.ca.empty()) {
+      return std::make_unique<httplib::ClientImpl>(endpoint_.host, endpoint_.port);
+    }
+    auto http = std::make_unique<httplib::SSLClient>(endpoint_.host, endpoint_.port,
+                                                     endpoint_.certificate, endpoint_.key);
+    http->set_ca_cert_path(endpoint_.ca);
+    http->enable_server_certificate_verification(true);
     return http;
   }
   template <class T>
   Result<T> get(const std::string& path) {
-    httplib::Client http = connect(kLookTimeout);
-    return decode<T>(http.Get(path));
+    return decode<T>(connect(kLookTimeout)->Get(path));
   }
   Result<SteeringOutcome> steer(const std::string& job, const std::string& verb,
                                 httplib::Params params, Duration timeout) {
     params.emplace("timeout-ms", std::to_string(timeout.count()));
-    httplib::Client http = connect(timeout + kGrace);
     const std::string path = httplib::append_query_params(path_of(job) + "/" + verb, params);
-    return decode<SteeringOutcome>(http.Post(path));
+    return decode<SteeringOutcome>(connect(timeout + kGrace)->Post(path));
   }
 
   std::string where() const {

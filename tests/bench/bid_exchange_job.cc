@@ -4,6 +4,9 @@
 //   --rows N      rows in all (2000000)
 //   --keys N      different keys (1000000)
 //   --rate N      rows a second, 0 = as many as possible
+//   --hops N      further exchanges behind the count, each with as many tasks (0)
+#include <string>
+
 #include "api/stream.h"
 #include "connectors/blackhole_sink.h"
 #include "connectors/generator.h"
@@ -51,25 +54,31 @@ SLUICE_JOB(bid_exchange) {
   options.count = args.get<int64_t>("rows", 2'000'000, "rows in all");
   options.rows_per_second = args.get<int64_t>("rate", 0, "rows a second, 0 = all");
   const auto keys = static_cast<uint64_t>(args.get<int64_t>("keys", 1'000'000, "keys"));
-  env.from_source(generate(options,
-                           [keys](int64_t n) {
-                             BidLike bid;
-                             bid.auction =
-                                 static_cast<int64_t>(splitmix64(static_cast<uint64_t>(n)) % keys);
-                             bid.bidder = n % 1000;
-                             bid.price = n % 10'000;
-                             bid.time = EventTime{n / 100};
-                             bid.channel = Text("channel-of-the-bid");
-                             bid.url =
-                                 Text("https://www.nexmark.com/item.htm?query=1&channel_id=7");
-                             bid.extra = Text("some more bytes as the benchmark has them in it");
-                             return bid;
-                           }))
-      .uid("bids")
-      .key_by(&BidLike::auction)
-      .process(Count{})
-      .uid("count")
-      .sink_to(blackhole());
+  const auto hops = args.get<int64_t>("hops", 0, "further exchanges");
+  auto seen =
+      env.from_source(
+             generate(options,
+                      [keys](int64_t n) {
+                        BidLike bid;
+                        bid.auction =
+                            static_cast<int64_t>(splitmix64(static_cast<uint64_t>(n)) % keys);
+                        bid.bidder = n % 1000;
+                        bid.price = n % 10'000;
+                        bid.time = EventTime{n / 100};
+                        bid.channel = Text("channel-of-the-bid");
+                        bid.url = Text("https://www.nexmark.com/item.htm?query=1&channel_id=7");
+                        bid.extra = Text("some more bytes as the benchmark has them in it");
+                        return bid;
+                      }))
+          .uid("bids")
+          .key_by(&BidLike::auction)
+          .process(Count{})
+          .uid("count");
+  for (int64_t hop = 0; hop < hops; ++hop) {
+    seen =
+        seen.rebalance().map([](const Seen& one) { return one; }).uid("hop-" + std::to_string(hop));
+  }
+  seen.sink_to(blackhole());
 }
 
 }  // namespace

@@ -26,6 +26,7 @@ from local_cluster import LocalCluster  # noqa: E402
 
 FLIGHTS = "jobs/data/us_flights_2001q1.csv"
 PROGRAM = "jobs/flight_delays"
+SLUICE = "tools/sluice"
 HOUR = flight_oracle.HOUR
 SOON = 60  # Seconds; only a hang takes so long.
 
@@ -33,7 +34,7 @@ SOON = 60  # Seconds; only a hang takes so long.
 class Job:
     """flight_delays with its places, and what it must write."""
 
-    def __init__(self, rate=4000, interval="100ms", flags=()):
+    def __init__(self, rate=12000, interval="100ms", flags=()):
         self.root = tempfile.mkdtemp(dir=os.environ.get("TEST_TMPDIR"))
         self.out = f"{self.root}/out"
         self.checkpoints = f"{self.root}/checkpoints"
@@ -97,7 +98,10 @@ def test_two_kills():
     job = Job()
     with job.cluster() as cluster:
         cluster.start_manager()
-        workers = [cluster.start_worker(slots=3) for _ in range(3)]
+        workers = [cluster.start_worker(slots=3) for _ in range(2)]
+        for worker in workers:
+            worker.wait_for("registered", SOON)
+        workers.append(cluster.start_worker(slots=3))  # Has no tasks for now.
         job.wait_for_checkpoints(cluster, 3)
         killed = time.monotonic()
         workers[0].kill()
@@ -245,10 +249,9 @@ def ask(directory, process, path, form=None):
 
 def test_rescale():
     """A running job goes on with another parallelism, twice; what it writes stays the same."""
-    job = Job()
-    runtime = f"{job.root}/runtime"
-    os.mkdir(runtime, 0o700)
-    environment = dict(os.environ, SLUICE_RUNTIME_DIR=runtime)
+    job = Job(rate=4000)
+    environment = private_runtime(job)
+    runtime = environment["SLUICE_RUNTIME_DIR"]
     with job.cluster(parallelism=2) as cluster:
         cluster.start_manager(environment=environment)
         for _ in range(2):
@@ -271,9 +274,100 @@ def test_rescale():
         job.check_output(cluster)
 
 
+def sluice(*words, environment=None, status=0):
+    done = subprocess.run([SLUICE, *words], capture_output=True, text=True, timeout=SOON,
+                          check=False, env=environment)
+    assert done.returncode == status, f"{words}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stdout if status == 0 else done.stderr
+
+
+def private_runtime(job):
+    """An environment whose endpoint files are not those of other tests."""
+    directory = f"{job.root}/runtime"
+    os.mkdir(directory, 0o700)
+    return dict(os.environ, SLUICE_RUNTIME_DIR=directory)
+
+
+def test_cli():
+    """`sluice --jobmanager` looks at a cluster and steers it by the address its TaskManagers use."""
+    job = Job(rate=500)
+    environment = private_runtime(job)
+    with job.cluster(parallelism=2) as cluster:
+        cluster.start_manager(environment=environment)
+        for _ in range(2):
+            cluster.start_worker(slots=2)
+        job.wait_for_checkpoints(cluster, 1)
+        there = ["--jobmanager", f"localhost:{cluster.port}"]
+        jobs = json.loads(sluice("list", "--json", *there, environment=environment))
+        assert [each["name"] for each in jobs] == ["flight_delays"], jobs
+        managers = json.loads(sluice("taskmanagers", "--json", *there, environment=environment))
+        assert sorted(each["slots"] for each in managers) == [2, 2], managers
+        look = json.loads(sluice("status", "--json", *there, environment=environment))
+        assert {task["node"] for task in look["tasks"]} <= {each["node"] for each in managers}
+        for command in ("checkpoints", "exceptions", "actors", "graph", "watermarks", "logs"):
+            assert sluice(command, *there, environment=environment), command
+        assert "flight_delays" in sluice("top", "--screens", "1", *there, environment=environment)
+        taken = json.loads(sluice("checkpoint", "--json", *there, environment=environment))
+        assert taken["state"] == "RUNNING", taken
+        mark = len(cluster.manager.lines)
+        sluice("rescale", "-p", "3", *there, environment=environment)
+        cluster.manager.wait_for("rescaled to parallelism 3", SOON, mark)
+        job.wait_for_checkpoints(cluster, 1)
+        nobody = sluice("list", "--jobmanager", "127.0.0.1:1", environment=environment, status=1)
+        assert "no JobManager of this user listens at 127.0.0.1:1" in nobody, nobody
+        sluice("cancel", *there, environment=environment)
+        assert cluster.manager.end(SOON) == 1, cluster.log()
+    shutil.rmtree(job.root)
+
+
+def test_cli_over_tls():
+    """At its --control-bind a JobManager answers whoever has a certificate of the CA, nobody else."""
+    job = Job(rate=500)
+    environment = private_runtime(job)
+    stranger = dict(environment, SLUICE_RUNTIME_DIR=f"{job.root}/elsewhere")
+    make_certificates(job.root)
+    good = tls_flags(job, "good")
+    flags = [*good, "--control-bind", "127.0.0.1:0"]
+    with job.cluster(parallelism=2, flags=flags) as cluster:
+        cluster.start_manager(environment=environment)
+        cluster.start_worker(slots=2, flags=good)
+        _, line = cluster.manager.wait_for("control endpoint on", SOON)
+        there = ["--jobmanager", line.split()[-1]]
+        job.wait_for_checkpoints(cluster, 1)
+        assert "flight_delays" in sluice("list", *there, *good, environment=stranger)
+        for words in (tls_flags(job, "evil"), []):
+            refused = sluice("status", *there, *words, environment=stranger, status=1)
+            assert "--tls-cert" in refused or "answer" in refused, refused
+        sluice("cancel", *there, *good, environment=stranger)
+        assert cluster.manager.end(SOON) == 1, cluster.log()
+        assert "/cancel?" in cluster.manager.log() and "accepted" in cluster.manager.log()
+    shutil.rmtree(job.root)
+
+
+def test_reactive():
+    """With --reactive the parallelism follows the TaskManagers that join, and that die."""
+    job = Job(rate=3000)
+    environment = private_runtime(job)
+    with job.cluster(flags=["--reactive"], parallelism=1) as cluster:
+        cluster.start_manager(environment=environment)
+        workers = [cluster.start_worker(slots=1)]
+        job.wait_for_checkpoints(cluster, 1)
+        workers += [cluster.start_worker(slots=1) for _ in range(2)]
+        cluster.manager.wait_for("rescaled to parallelism 3", SOON)
+        job.wait_for_checkpoints(cluster, 2)
+        mark = len(cluster.manager.lines)
+        workers[1].kill()
+        cluster.manager.wait_for("rescaled to parallelism 2", SOON, mark)
+        job.wait_for_checkpoints(cluster, 2)
+        look = ask(environment["SLUICE_RUNTIME_DIR"], cluster.manager, "/v1/jobs/flight_delays")
+        assert max(vertex["parallelism"] for vertex in look["vertices"]) == 2, look
+        finished(cluster)
+        job.check_output(cluster)
+
+
 def test_strangers():
     """Junk, a huge length and idle connections on the ports change nothing."""
-    job = Job()
+    job = Job(rate=4000)
     with job.cluster(parallelism=2) as cluster:
         cluster.start_manager()
         worker = cluster.start_worker(slots=2)
@@ -308,9 +402,14 @@ def make_certificates(directory):
         run("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{ca}.key", "-out",
             f"{ca}.pem", "-subj", f"/CN={ca}", "-days", "2")
         run("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr",
-            "-subj", f"/CN={name}")
-        run("x509", "-req", "-in", f"{name}.csr", "-CA", f"{ca}.pem", "-CAkey", f"{ca}.key",
+            "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1")
+        run("x509", "-req", "-copy_extensions", "copy", "-in", f"{name}.csr", "-CA", f"{ca}.pem", "-CAkey", f"{ca}.key",
             "-CAcreateserial", "-out", f"{name}.pem", "-days", "2")
+
+
+def tls_flags(job, name):
+    return [f"--tls-cert={job.root}/{name}.pem", f"--tls-key={job.root}/{name}.key",
+            f"--tls-ca={job.root}/goodca.pem"]
 
 
 def test_tls():
@@ -318,10 +417,7 @@ def test_tls():
     does not disturb those who are in (a failed handshake once ended every other connection)."""
     job = Job(interval=None)
     make_certificates(job.root)
-    good = [f"--tls-cert={job.root}/good.pem", f"--tls-key={job.root}/good.key",
-            f"--tls-ca={job.root}/goodca.pem"]
-    evil = [f"--tls-cert={job.root}/evil.pem", f"--tls-key={job.root}/evil.key",
-            f"--tls-ca={job.root}/goodca.pem"]
+    good, evil = tls_flags(job, "good"), tls_flags(job, "evil")
     with job.cluster(parallelism=4, flags=good) as cluster:
         cluster.start_manager()
         strangers = [cluster.start_worker(slots=2, flags=flags) for flags in (evil, [])]

@@ -43,7 +43,7 @@ def parse_variant(text):
     """("checkpoints", {"--checkpoint-interval": "1s"})"""
     name, equals, flags = text.partition("=")
     words = shlex.split(flags)
-    if not equals or len(words) % 2 or any(not flag.startswith("--") for flag in words[::2]):
+    if not equals or len(words) % 2 or any(not flag.startswith("-") for flag in words[::2]):
         raise argparse.ArgumentTypeError(f"'{text}' is not NAME=--flag value ...")
     return name, dict(zip(words[::2], words[1::2]))
 

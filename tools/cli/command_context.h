@@ -6,12 +6,13 @@
 
 #include "core/status.h"
 #include "core/time.h"
+#include "tools/cli/reach.h"
 #include "tools/cli/run_job.h"
 
 namespace sluice {
 
 struct CommandFlags {
-  std::string cluster;  // --jobmanager
+  ClusterReach cluster;
   bool json = false;
   std::string job;
   Duration timeout{60'000};

@@ -98,9 +98,17 @@ class CommandLine {
     return app;
   }
   void add_cluster(CLI::App* app) {
-    app->add_option("--jobmanager", flags_.cluster, "a cluster instead of the jobs here")
+    app->add_option("--jobmanager", flags_.cluster.address, "a cluster instead of the jobs here")
         ->type_name("HOST:PORT")
         ->envname("SLUICE_JOBMANAGER");
+    const auto add_file = [app](const char* name, std::string& value, const char* variable,
+                                const char* text) {
+      app->add_option(name, value, text)->type_name("FILE")->envname(variable);
+    };
+    add_file("--tls-cert", flags_.cluster.certificate, "SLUICE_TLS_CERT",
+             "what to show a JobManager on another host");
+    add_file("--tls-key", flags_.cluster.key, "SLUICE_TLS_KEY", "its key");
+    add_file("--tls-ca", flags_.cluster.ca, "SLUICE_TLS_CA", "who signs the JobManager's");
   }
   void add_job(CLI::App* app) { app->add_option("JOB", flags_.job, "which job"); }
   void add_options_of_run(CLI::App* app) {

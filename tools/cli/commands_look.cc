@@ -82,7 +82,7 @@ Status command_logs(const CommandFlags& flags) {
   SLUICE_ASSIGN_OR_RETURN(Reach reach, Reach::find(flags.cluster));
   const auto found = reach.job(flags.job);
   std::string file = found.is_ok() ? found->where->log : std::string();
-  if (!found.is_ok() && flags.cluster.empty() && !flags.job.empty()) {
+  if (!found.is_ok() && flags.cluster.address.empty() && !flags.job.empty()) {
     // It may have ended and left its log.
     SLUICE_ASSIGN_OR_RETURN(const std::string directory, runtime_directory());
     file = find_log(directory, flags.job);

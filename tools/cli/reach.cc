@@ -6,19 +6,58 @@
 
 namespace sluice {
 
-Result<Reach> Reach::find(const std::string& cluster) {
-  Reach reach;
-  if (!cluster.empty()) {
-    SLUICE_ASSIGN_OR_RETURN(const ClusterAddress address, parse_cluster_address(cluster));
-    return Status::unavailable("no JobManager at " + address.host + ":" +
-                               std::to_string(address.port));
+namespace {
+
+std::string numeric(const std::string& host) { return host == "localhost" ? "127.0.0.1" : host; }
+
+/// Whether the endpoint is that of the JobManager which listens at `address`.
+bool is_at(const ControlEndpoint& endpoint, const ClusterAddress& address) {
+  const auto own = parse_cluster_address(endpoint.cluster);
+  if (endpoint.cluster.empty() || !own.is_ok() || own->port != address.port) return false;
+  const std::string host = numeric(own->host);
+  return host == numeric(address.host) || host == "0.0.0.0" || host == "::";
+}
+
+Result<ControlEndpoint> far_endpoint(const ClusterReach& cluster, const ClusterAddress& address) {
+  if (cluster.certificate.empty() || cluster.key.empty() || cluster.ca.empty()) {
+    return Status::unavailable(
+        "no JobManager of this user listens at " + cluster.address +
+        " on this machine; one on another host is reached at its --control-bind with --tls-cert, "
+        "--tls-key and --tls-ca");
   }
+  ControlEndpoint endpoint;
+  endpoint.host = address.host;
+  endpoint.port = address.port;
+  endpoint.certificate = cluster.certificate;
+  endpoint.key = cluster.key;
+  endpoint.ca = cluster.ca;
+  return endpoint;
+}
+
+}  // namespace
+
+void Reach::add(const std::string& name, const ControlEndpoint& endpoint) {
+  reached_.push_back({name, make_http_client(endpoint), endpoint.log});
+}
+
+Result<Reach> Reach::find(const ClusterReach& cluster) {
+  Reach reach;
   SLUICE_ASSIGN_OR_RETURN(const std::string directory, runtime_directory());
   SLUICE_ASSIGN_OR_RETURN(const std::vector<ControlEndpoint> endpoints, find_endpoints(directory));
-  for (const ControlEndpoint& endpoint : endpoints) {
-    reach.reached_.push_back(
-        {"process " + std::to_string(endpoint.pid), make_http_client(endpoint), endpoint.log});
+  if (cluster.address.empty()) {
+    for (const ControlEndpoint& endpoint : endpoints) {
+      reach.add("process " + std::to_string(endpoint.pid), endpoint);
+    }
+    return reach;
   }
+  SLUICE_ASSIGN_OR_RETURN(const ClusterAddress address, parse_cluster_address(cluster.address));
+  for (const ControlEndpoint& endpoint : endpoints) {
+    if (!is_at(endpoint, address)) continue;
+    reach.add(cluster.address, endpoint);
+    return reach;
+  }
+  SLUICE_ASSIGN_OR_RETURN(const ControlEndpoint endpoint, far_endpoint(cluster, address));
+  reach.add(cluster.address, endpoint);
   return reach;
 }
 

@@ -11,6 +11,14 @@
 
 namespace sluice {
 
+/// Which cluster, and how to show who asks.
+struct ClusterReach {
+  std::string address;  // HOST:PORT; empty: the job processes of this user.
+  std::string certificate;
+  std::string key;
+  std::string ca;
+};
+
 /// A process or cluster that answers for jobs.
 struct Reached {
   std::string name;  // "process 4711", "host:6123".
@@ -20,8 +28,9 @@ struct Reached {
 
 class Reach {
  public:
-  /// `cluster`: HOST:PORT of a JobManager; empty: the job processes of this user.
-  static Result<Reach> find(const std::string& cluster);
+  /// A JobManager of this user on this machine is found by the address at which it listens for
+  /// TaskManagers; any other by that of its --control-bind, with certificates.
+  static Result<Reach> find(const ClusterReach& cluster);
 
   std::vector<Reached>& all() { return reached_; }
 
@@ -34,6 +43,8 @@ class Reach {
   Result<Found> job(const std::string& job);
 
  private:
+  void add(const std::string& name, const ControlEndpoint& endpoint);
+
   std::vector<Reached> reached_;
 };
 

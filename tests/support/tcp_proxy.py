@@ -1,0 +1,103 @@
+"""A TCP proxy that does to a connection what a network may do: cut it inside a message, delay it, flip a
+byte. Faults are asked for and counted when they have landed, so a test knows that it tested them."""
+import socket
+import threading
+import time
+
+
+class TcpProxy:
+    """Listens on 127.0.0.1:`port` and passes on to `target`, an (address, port) set later."""
+
+    CHUNK = 64 * 1024
+
+    def __init__(self):
+        self.target = None
+        self.landed = 0
+        self.delay_s = 0
+        self._lock = threading.Lock()
+        self._flip = None
+        self._cut = None
+        self._open = set()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._listener.close()
+        self.cut()
+
+    # -- faults --
+
+    def flip_byte_of(self, text):
+        """The next chunk that contains `text` has the lowest bit of its first byte turned over."""
+        with self._lock:
+            self._flip = text
+
+    def cut_inside(self, text):
+        """The next chunk that contains `text` ends in the middle of it, and with it the connection."""
+        with self._lock:
+            self._cut = text
+
+    def cut(self):
+        """Ends every connection there is."""
+        with self._lock:
+            ends, self._open = self._open, set()
+        for end in ends:
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # The other side was faster.
+
+    # -- passing on --
+
+    def _accept(self):
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return  # Closed: the test is over.
+            try:
+                far = socket.create_connection(self.target, timeout=5)
+            except (OSError, TypeError):
+                near.close()
+                continue
+            far.settimeout(None)
+            with self._lock:
+                self._open |= {near, far}
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+
+    def _pump(self, source, sink):
+        try:
+            while chunk := source.recv(self.CHUNK):
+                chunk, goes_on = self._spoil(chunk)
+                if self.delay_s:
+                    time.sleep(self.delay_s)
+                sink.sendall(chunk)
+                if not goes_on:
+                    break
+        except OSError:
+            pass  # One end is gone: so is the connection.
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def _spoil(self, chunk):
+        """What is passed on of the chunk, and whether the connection lives on."""
+        with self._lock:
+            if self._flip is not None and self._flip in chunk:
+                at = chunk.index(self._flip)
+                self._flip = None
+                self.landed += 1
+                return chunk[:at] + bytes([chunk[at] ^ 1]) + chunk[at + 1:], True
+            if self._cut is not None and self._cut in chunk:
+                at = chunk.index(self._cut)
+                self._cut = None
+                self.landed += 1
+                return chunk[:at + 1], False
+        return chunk, True

@@ -181,19 +181,40 @@ class RescaleRequest {
   Asked asked_;
 };
 
+using Refused = std::function<void(const Status&)>;
+
 /// Stops the job for a rescale, or gives it up when it cannot run: it goes on from its newest
-/// checkpoint then.
+/// checkpoint then. `on_refused` is called later if the job cannot stop now.
 Status begin_rescale(ManagerNode& node, const std::shared_ptr<RescaleRequest>& request,
-                     const JobPlan& plan, int parallelism, bool by_cancel) {
+                     const JobPlan& plan, int parallelism, bool by_cancel,
+                     const Refused& on_refused = nullptr) {
   SLUICE_RETURN_IF_ERROR(request->ask(parallelism, plan, by_cancel));
   if (by_cancel) {
     node.cancel_jobs();
     return Status::ok();
   }
   StopJob stop;
-  stop.on_refused = [request](const Status&) { (void)request->take(); };
+  stop.on_refused = [request, on_refused](const Status& status) {
+    (void)request->take();
+    if (on_refused) on_refused(status);
+  };
   node.stop_jobs(std::move(stop));
   return Status::ok();
+}
+
+/// A rescale that somebody asked for: ok once the job has stopped for it.
+Status rescale_and_wait(ManagerNode& node, const std::shared_ptr<RescaleRequest>& request,
+                        const JobPlan& plan, int parallelism, JobOutcome& outcome) {
+  constexpr Duration kLook{20};
+  constexpr int kLooksMax = 3000;
+  const auto refused = std::make_shared<Awaited<Status>>();
+  SLUICE_RETURN_IF_ERROR(begin_rescale(node, request, plan, parallelism, false,
+                                       [refused](const Status& status) { refused->set(status); }));
+  for (int look = 0; look < kLooksMax; ++look) {
+    if (const auto status = refused->wait(kLook)) return *status;
+    if (outcome.get()) return Status::ok();
+  }
+  return Status::deadline_exceeded("the job has not stopped for the rescale yet");
 }
 
 /// Lets the parallelism of a run follow the slots there are; a thread of its own until it goes.
@@ -277,8 +298,8 @@ JobResult run_once(ManagerNode& node, const PreparedJob& job, const JobSettings&
     auto& control = settings.control->impl();
     control.listen([&node, note = settings.on_note](auto request) { steer(node, request, note); });
   }
-  const auto ask = [&node, rescale, plan = job.plan](int parallelism) {
-    return begin_rescale(node, rescale, *plan, parallelism, false);
+  const auto ask = [&node, rescale, outcome, plan = job.plan](int parallelism) {
+    return rescale_and_wait(node, rescale, *plan, parallelism, *outcome);
   };
   EmbeddedClient client({&node, job.plan, job.metrics, job.checkpoints, log, outcome,
                          &system_clock(), ask, [&node] { return node.task_managers(); }});

@@ -204,7 +204,7 @@ Result<SteeringOutcome> EmbeddedClient::rescale(const std::string& job, int para
         "an embedded job cannot be rescaled while it runs: stop it with a savepoint and start it "
         "again with -s and another -p");
   }
-  // Not waited for: this client belongs to the run that ends now.
+  // The next run is not waited for: this client belongs to the one that has ended now.
   SLUICE_RETURN_IF_ERROR(settings_.rescale(parallelism));
   return SteeringOutcome{"RESCALING", ""};
 }

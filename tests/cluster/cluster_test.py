@@ -344,6 +344,24 @@ def test_cli_over_tls():
     shutil.rmtree(job.root)
 
 
+def test_rescale_is_refused():
+    """Who asks while the job cannot stop is told so; later it works."""
+    job = Job(rate=4000)
+    environment = private_runtime(job)
+    with job.cluster(parallelism=4) as cluster:
+        cluster.start_manager(environment=environment)
+        cluster.start_worker(slots=2)
+        cluster.manager.wait_for("2 of 2 are free", SOON)
+        there = ["--jobmanager", f"127.0.0.1:{cluster.port}"]
+        refused = sluice("rescale", "-p", "2", *there, environment=environment, status=1)
+        assert "not all tasks of the job are running" in refused, refused
+        cluster.start_worker(slots=2)
+        job.wait_for_checkpoints(cluster, 1)
+        sluice("rescale", "-p", "2", *there, environment=environment)
+        finished(cluster)
+        job.check_output(cluster)
+
+
 def test_reactive():
     """With --reactive the parallelism follows the TaskManagers that join, and that die."""
     job = Job(rate=3000)

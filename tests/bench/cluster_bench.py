@@ -114,7 +114,11 @@ class Observed:
         self.environment = dict(os.environ, SLUICE_RUNTIME_DIR=self.runtime)
 
     def ask(self, manager, path):
-        with open(f"{self.runtime}/{manager.process.pid}.json", encoding="utf-8") as file:
+        path_of_file = f"{self.runtime}/{manager.process.pid}.json"
+        while not os.path.exists(path_of_file):  # It listens before that.
+            assert manager.is_alive(), manager.log()
+            time.sleep(0.01)
+        with open(path_of_file, encoding="utf-8") as file:
             endpoint = json.load(file)
         request = urllib.request.Request(
             f"http://{endpoint['host']}:{endpoint['port']}{path}",

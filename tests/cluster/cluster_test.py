@@ -344,8 +344,8 @@ def test_cli_over_tls():
     shutil.rmtree(job.root)
 
 
-def test_rescale_is_refused():
-    """Who asks while the job cannot stop is told so; later it works."""
+def test_rescale_that_has_to_wait():
+    """Who asks for it while the job waits for slots gets the answer when it has happened."""
     job = Job(rate=4000)
     environment = private_runtime(job)
     with job.cluster(parallelism=4) as cluster:
@@ -353,11 +353,13 @@ def test_rescale_is_refused():
         cluster.start_worker(slots=2)
         cluster.manager.wait_for("2 of 2 are free", SOON)
         there = ["--jobmanager", f"127.0.0.1:{cluster.port}"]
-        refused = sluice("rescale", "-p", "2", *there, environment=environment, status=1)
-        assert "not all tasks of the job are running" in refused, refused
-        cluster.start_worker(slots=2)
-        job.wait_for_checkpoints(cluster, 1)
-        sluice("rescale", "-p", "2", *there, environment=environment)
+        with subprocess.Popen([SLUICE, "rescale", "-p", "2", *there], env=environment,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as asking:
+            cluster.manager.wait_for("/rescale", SOON)
+            assert asking.poll() is None
+            cluster.start_worker(slots=2)
+            cluster.manager.wait_for("rescaled to parallelism 2", SOON)
+            assert asking.wait(SOON) == 0, asking.stdout.read()
         finished(cluster)
         job.check_output(cluster)
 

@@ -129,7 +129,8 @@ Result<std::optional<JobResult>> find_earlier_run(const JobStore& store, JobSett
     settings.options.put(options::kParallelism, static_cast<int64_t>(record->parallelism));
   }
   const bool checkpointing = settings.options.get(options::kCheckpointInterval).count() > 0;
-  if (checkpointing && settings.restore.from.empty()) settings.restore.from = "latest";
+  // Also with a savepoint to start from: it became the first checkpoint of the earlier run.
+  if (checkpointing) settings.restore.from = "latest";
   if (settings.on_note) settings.on_note("going on with the job of an earlier JobManager");
   return std::optional<JobResult>();
 }

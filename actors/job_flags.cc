@@ -71,6 +71,7 @@ std::unique_ptr<CLI::App> make_app(JobFlags& flags, ParsedWords& parsed) {
   app->add_option("--tls-ca", flags.cluster.bind.ca);
   app->add_flag("--reactive", flags.cluster.reactive);
   app->add_flag("--insecure", flags.cluster.insecure);
+  app->add_option("--port-file", flags.port_file);
   return app;
 }
 
@@ -108,13 +109,14 @@ Status apply_control(const ParsedWords& parsed, JobFlags& flags) {
 }
 
 Status apply_role(const ParsedWords& parsed, JobFlags& flags) {
-  if (parsed.role == "jobmanager") {
+  // A session's job master is the JobManager of one job.
+  if (parsed.role == "jobmanager" || parsed.role == "jobmaster") {
     flags.role = ProcessRole::kJobManager;
   } else if (parsed.role == "taskmanager") {
     flags.role = ProcessRole::kTaskManager;
   } else if (parsed.role != "embedded") {
     return Status::invalid_argument("--role: '" + parsed.role +
-                                    "' is none of embedded, jobmanager, taskmanager");
+                                    "' is none of embedded, jobmanager, taskmanager, jobmaster");
   }
   if (flags.role == ProcessRole::kEmbedded && !(parsed.bind + parsed.manager).empty()) {
     return Status::invalid_argument("--bind and --jobmanager need --role");
@@ -199,7 +201,7 @@ std::string job_flags_help() {
   line("--explain [text|json|dot]", "print the plan and do not run");
   line("--job NAME", "which job, when the program has several");
   line("-q,--quiet", "no progress, no notes");
-  line("--role ROLE", "embedded (all in this process), jobmanager or taskmanager");
+  line("--role ROLE", "embedded (all in this process), jobmanager, taskmanager or jobmaster");
   line("--bind HOST:PORT", "where to listen (127.0.0.1; JobManager port 6123)");
   line("--jobmanager HOST:PORT", "where the JobManager listens (127.0.0.1:6123)");
   line("--control-bind HOST:PORT",
@@ -211,6 +213,7 @@ std::string job_flags_help() {
   line("--cluster-id NAME", "processes of another cluster are refused (default)");
   line("--tls-cert, --tls-key, --tls-ca FILE", "who this process is, and who may talk to it");
   line("--insecure", "listen beyond 127.0.0.1 without TLS");
+  line("--port-file FILE", "gets the port on which this process listens");
   line("-h,--help", "this text");
   return text;
 }

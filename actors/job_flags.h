@@ -30,6 +30,8 @@ struct JobFlags {
   bool drain = false;
   ProcessRole role = ProcessRole::kEmbedded;
   ClusterSettings cluster;
+  /// Gets the port once the process listens; empty: none.
+  std::string port_file;
   /// The job's own flags.
   std::vector<std::string> job_words;
   /// Known even when parsing failed elsewhere, so that the error can be a JSON summary, too.

@@ -15,6 +15,7 @@ void describe_plan(const JobPlan& plan, JobInspection& look) {
   std::snprintf(fingerprint, sizeof fingerprint, "%016llx",
                 static_cast<unsigned long long>(graph_fingerprint(graph)));
   look.fingerprint = fingerprint;
+  look.slots = graph.slot_count();
   look.vertices.clear();
   for (const ChainedVertex& vertex : graph.vertices) {
     VertexInspection& one = look.vertices.emplace_back();

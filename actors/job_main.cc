@@ -21,6 +21,7 @@
 #include "actors/progress_display.h"
 #include "api/job_registry.h"
 #include "control/job_endpoint.h"
+#include "core/file_system.h"
 
 namespace sluice {
 namespace {
@@ -102,6 +103,13 @@ void watch_signals(JobControl& control, std::string job, bool drain) {
       control.request_stop(drain);
     }
   }).detach();
+}
+
+/// Whoever started this process waits for the file, and sees it whole.
+void tell_port(const std::string& path, int port) {
+  if (path.empty()) return;
+  const Status told = local_file_system().write_file_atomically(path, std::to_string(port) + "\n");
+  if (!told.is_ok()) std::fprintf(stderr, "--port-file: %s\n", told.message().c_str());
 }
 
 size_t terminal_width() {
@@ -208,6 +216,7 @@ int job_main(const std::vector<std::string>& words, const std::string& program) 
   }
   flags.cluster.job_words = flags.job_words;
   flags.cluster.on_listening = [&](int port) {
+    tell_port(flags.port_file, port);
     if (flags.quiet) return;
     std::fprintf(stderr, "%s: listening on %s:%d\n", name.c_str(), flags.cluster.bind.host.c_str(),
                  port);

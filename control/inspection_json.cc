@@ -42,8 +42,8 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(CheckpointLook, id, purpose, out
                                                 full_bytes, incremental_bytes, acknowledged,
                                                 failure, subtasks)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(JobInspection, summary, looked, attempt,
-                                                fingerprint, checkpointing, restored_from, vertices,
-                                                edges, tasks, failures, checkpoints)
+                                                fingerprint, slots, checkpointing, restored_from,
+                                                vertices, edges, tasks, failures, checkpoints)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ActorInspection, node, id, kind, job, label,
                                                 mailbox, turns, active, running)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(TaskManagerInspection, node, slots, slots_free,

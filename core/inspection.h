@@ -162,6 +162,7 @@ struct JobInspection {
   int64_t looked = 0;  // Wall time of this look.
   int64_t attempt = 0;
   std::string fingerprint;
+  int64_t slots = 0;  // How many it needs.
   bool checkpointing = false;
   std::string restored_from;
   std::vector<VertexInspection> vertices;

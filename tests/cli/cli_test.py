@@ -46,7 +46,7 @@ FAILURE = {"at": INT, "attempt": INT, "task": TEXT, "node": TEXT, "error": TEXT}
 TASK_MANAGER = {"node": TEXT, "slots": INT, "slots_free": INT, "tasks": INT, "registered": INT,
                 "heartbeat": INT, "resident_bytes": INT, "pid": INT}
 JOB_LOOK = {"summary": dict, "looked": INT, "attempt": INT, "fingerprint": TEXT,
-            "checkpointing": BOOL, "restored_from": TEXT, "vertices": LIST, "edges": LIST,
+            "slots": INT, "checkpointing": BOOL, "restored_from": TEXT, "vertices": LIST, "edges": LIST,
             "tasks": LIST, "failures": LIST, "checkpoints": LIST}
 
 

@@ -44,7 +44,8 @@ std::string to_text(const ControlEndpoint& endpoint) {
                         {"read_token", endpoint.read_token},
                         {"operate_token", endpoint.operate_token},
                         {"log", endpoint.log},
-                        {"cluster", endpoint.cluster}}
+                        {"cluster", endpoint.cluster},
+                        {"session", endpoint.is_session}}
       .dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -121,6 +122,7 @@ Result<ControlEndpoint> read_endpoint(const std::string& path) {
     json.at("operate_token").get_to(endpoint.operate_token);
     endpoint.log = json.value("log", "");
     endpoint.cluster = json.value("cluster", "");
+    endpoint.is_session = json.value("session", false);
     return endpoint;
   } catch (const nlohmann::json::exception& error) {
     return Status::corruption(path + ": " + error.what());

@@ -29,6 +29,8 @@ struct ControlEndpoint {
   std::string log;
   /// "HOST:PORT" at which TaskManagers reach it; empty: it is no JobManager of a cluster.
   std::string cluster;
+  /// A session's JobManager, which runs many jobs.
+  bool is_session = false;
   /// What a client shows, and whom it believes, when the endpoint speaks TLS. Never in the file.
   std::string certificate;
   std::string key;

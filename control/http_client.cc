@@ -2,16 +2,13 @@
 
 #include <utility>
 
-#include <httplib.h>
-#include <nlohmann/json.hpp>
-
+#include "control/http_connection.h"
 #include "control/inspection_json.h"
 #include "core/inspection.h"
 
 namespace sluice {
 namespace {
 
-constexpr Duration kConnectTimeout{2000};
 /// A look asks actors, which have their own deadline.
 constexpr Duration kLookTimeout{10'000};
 /// What the server may take beyond the time it was given.
@@ -68,24 +65,7 @@ class HttpClient final : public ClusterClient {
     return "/v1/jobs/" + httplib::detail::encode_query_param(job);
   }
   std::unique_ptr<httplib::ClientImpl> connect(Duration answer_within) const {
-    auto http = make_client();
-    http->set_connection_timeout(kConnectTimeout);
-    http->set_read_timeout(answer_within);
-    http->set_keep_alive(false);
-    const std::string& token =
-        endpoint_.operate_token.empty() ? endpoint_.read_token : endpoint_.operate_token;
-    if (!token.empty()) http->set_bearer_token_auth(token);
-    return http;
-  }
-  std::unique_ptr<httplib::ClientImpl> make_client() const {
-    if (endpoint_.ca.empty()) {
-      return std::make_unique<httplib::ClientImpl>(endpoint_.host, endpoint_.port);
-    }
-    auto http = std::make_unique<httplib::SSLClient>(endpoint_.host, endpoint_.port,
-                                                     endpoint_.certificate, endpoint_.key);
-    http->set_ca_cert_path(endpoint_.ca);
-    http->enable_server_certificate_verification(true);
-    return http;
+    return connect_to(endpoint_, answer_within);
   }
   template <class T>
   Result<T> get(const std::string& path) {
@@ -98,33 +78,10 @@ class HttpClient final : public ClusterClient {
     return decode<SteeringOutcome>(connect(timeout + kGrace)->Post(path));
   }
 
-  std::string where() const {
-    return endpoint_.host + ":" + std::to_string(endpoint_.port) +
-           (endpoint_.pid > 0 ? " (process " + std::to_string(endpoint_.pid) + ")" : "");
-  }
   template <class T>
   Result<T> decode(const httplib::Result& result) const {
-    if (!result) {
-      if (result.error() == httplib::Error::Read) {
-        return Status::unavailable("no answer from " + where());
-      }
-      return Status::unavailable("nobody answers at " + where() + ": " +
-                                 httplib::to_string(result.error()));
-    }
-    if (result->status == 200) return from_json<T>(result->body);
-    return error_of(*result);
-  }
-  Status error_of(const httplib::Response& response) const {
-    const auto body = nlohmann::json::parse(response.body, nullptr, false);
-    if (body.is_object() && body.contains("error") && body["error"].is_object()) {
-      const int code = body["error"].value("code", static_cast<int>(StatusCode::kInternal));
-      const std::string message = body["error"].value("message", "");
-      const bool is_known = code > 0 && code <= static_cast<int>(StatusCode::kDeadlineExceeded);
-      return Status::make(is_known ? static_cast<StatusCode>(code) : StatusCode::kInternal,
-                          message);
-    }
-    return Status::unavailable("an answer that cannot be read from " + where() + " (HTTP " +
-                               std::to_string(response.status) + ")");
+    SLUICE_ASSIGN_OR_RETURN(const std::string body, body_of(endpoint_, result));
+    return from_json<T>(body);
   }
 
   const ControlEndpoint endpoint_;

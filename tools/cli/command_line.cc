@@ -123,7 +123,9 @@ class CommandLine {
   }
 
   void add_start() {
-    CLI::App* run = add("run", "Run a job's program", command_run);
+    CLI::App* run = add("run", "Run a job's program, here or in a session", command_run);
+    add_cluster(run);
+    run->add_flag("--json", flags_.json, "print JSON, of a job in a session");
     run->add_flag("-d,--detached", flags_.run.detached, "in the background, output to a log file");
     run->add_option("-s,--from-snapshot", flags_.run.restore,
                     "start from a savepoint, a checkpoint, or the newest one")

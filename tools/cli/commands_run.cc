@@ -2,10 +2,12 @@
 #include "control/endpoint_file.h"
 #include "tools/cli/command_context.h"
 #include "tools/cli/reach.h"
+#include "tools/cli/session_run.h"
 
 namespace sluice {
 
 Status command_run(const CommandFlags& flags) {
+  if (!flags.cluster.address.empty()) return run_in_session(flags);
   const std::vector<std::string> command = command_line_of(flags.run);
   if (!flags.run.detached) return run_in_foreground(command);
   SLUICE_ASSIGN_OR_RETURN(const std::string directory, runtime_directory());

@@ -1,5 +1,6 @@
 #include "tools/cli/reach.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "control/http_client.h"
@@ -7,6 +8,10 @@
 namespace sluice {
 
 namespace {
+
+bool has_ended(const JobSummary& job) {
+  return job.state == "FINISHED" || job.state == "FAILED" || job.state == "CANCELLED";
+}
 
 std::string numeric(const std::string& host) { return host == "localhost" ? "127.0.0.1" : host; }
 
@@ -81,7 +86,13 @@ Result<Reach::Found> Reach::job(const std::string& job) {
       }
     }
   }
-  const std::vector<Found>& found = exact.empty() ? beginning : exact;
+  std::vector<Found>& found = exact.empty() ? beginning : exact;
+  // A session remembers jobs that have ended; whoever does not name one means what runs.
+  const auto runs = [](const Found& one) { return !has_ended(one.summary); };
+  if (found.size() > 1 && std::count_if(found.begin(), found.end(), runs) == 1) {
+    const Found running = *std::find_if(found.begin(), found.end(), runs);
+    found = {running};
+  }
   if (found.size() == 1) return found.front();
   if (found.empty() && !unreachable.is_ok()) return unreachable;
   const std::string there_is = names.empty() ? "no job is running" : "there is " + names;

@@ -27,15 +27,6 @@ std::vector<char*> pointers_to(std::vector<std::string>& words) {
   return pointers;
 }
 
-Status check_executable(const std::string& path) {
-  struct stat found {};
-  if (::stat(path.c_str(), &found) != 0) return Status::from_errno(errno, path);
-  if (!S_ISREG(found.st_mode) || ::access(path.c_str(), X_OK) != 0) {
-    return Status::failed_precondition(path + " is no program that can be run");
-  }
-  return Status::ok();
-}
-
 std::string program_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 Result<std::string> make_log_file(const std::string& directory, const std::string& program) {
@@ -67,6 +58,15 @@ std::string last_words(const std::string& log) {
 }
 
 }  // namespace
+
+Status check_executable(const std::string& path) {
+  struct stat found {};
+  if (::stat(path.c_str(), &found) != 0) return Status::from_errno(errno, path);
+  if (!S_ISREG(found.st_mode) || ::access(path.c_str(), X_OK) != 0) {
+    return Status::failed_precondition(path + " is no program that can be run");
+  }
+  return Status::ok();
+}
 
 std::vector<std::string> command_line_of(const RunRequest& request) {
   // A name without a slash is a file here, not a program of the system.

@@ -22,6 +22,9 @@ struct RunRequest {
 /// The command line of the program, itself first.
 std::vector<std::string> command_line_of(const RunRequest& request);
 
+/// Whether there is such a program.
+Status check_executable(const std::string& path);
+
 /// Replaces this process by the job. Returns only when that fails.
 Status run_in_foreground(const std::vector<std::string>& command);
 

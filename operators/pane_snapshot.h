@@ -88,23 +88,18 @@ class FrozenPanes final : public FrozenState {
     SLUICE_RETURN_IF_ERROR(writer.begin_keyed_state(kPaneStateName, pane_schema_text<K, Acc>()));
     std::string key;
     std::string value;
-    if (incremental) {
-      for (const FrozenPane& pane : dropped_) {
-        for (uint32_t i = 0; i < pane.table.size(); ++i) {
-          const int group = encode_key(pane.table[i].key, pane.start, key);
-          SLUICE_RETURN_IF_ERROR(writer.erase(group, key));
-        }
+    for (const Place& place : places(incremental)) {
+      const FrozenPane& pane = place.is_dropped ? dropped_[place.pane] : panes_[place.pane];
+      const auto& entry = pane.table[place.entry];
+      encode_key(entry.key, pane.start, key);
+      if (place.is_dropped) {
+        SLUICE_RETURN_IF_ERROR(writer.erase(place.group, key));
+        continue;
       }
-    }
-    for (const FrozenPane& pane : panes_) {
-      for (uint32_t i = 0; i < pane.table.size(); ++i) {
-        if (incremental && !pane.table.is_changed(i)) continue;
-        const int group = encode_key(pane.table[i].key, pane.start, key);
-        value.clear();
-        ByteWriter value_writer(value);
-        encode(pane.table[i].value.get(), value_writer);
-        SLUICE_RETURN_IF_ERROR(writer.put(group, key, value));
-      }
+      value.clear();
+      ByteWriter value_writer(value);
+      encode(entry.value.get(), value_writer);
+      SLUICE_RETURN_IF_ERROR(writer.put(place.group, key, value));
     }
     SLUICE_RETURN_IF_ERROR(write_half_fired(writer, half_fired_));
     return WindowWatermark::write(writer, watermark_);
@@ -116,12 +111,41 @@ class FrozenPanes final : public FrozenState {
     int64_t start;
     FrozenTable table;
   };
-  int encode_key(const K& key, int64_t start, std::string& out) const {
+  struct Place {
+    int group;
+    uint32_t entry;
+    uint32_t pane : 31;
+    uint32_t is_dropped : 1;
+  };
+  /// What is to be written, one key group after the other, which is the order of the file: entries
+  /// of groups in turn would each begin a sorted run of their own. Erasures come first in their
+  /// group.
+  std::vector<Place> places(bool incremental) const {
+    std::vector<Place> unsorted;
+    const auto collect = [&](const std::vector<FrozenPane>& panes, bool is_dropped) {
+      for (uint32_t pane = 0; pane < panes.size(); ++pane) {
+        const FrozenTable& table = panes[pane].table;
+        for (uint32_t i = 0; i < table.size(); ++i) {
+          if (incremental && !is_dropped && !table.is_changed(i)) continue;
+          const int group = key_group_of(stable_hash(table[i].key), max_parallelism_);
+          unsorted.push_back({group, i, pane, is_dropped});
+        }
+      }
+    };
+    if (incremental) collect(dropped_, true);
+    collect(panes_, false);
+    std::vector<size_t> next(static_cast<size_t>(max_parallelism_) + 1);
+    for (const Place& place : unsorted) ++next[static_cast<size_t>(place.group) + 1];
+    for (size_t group = 1; group < next.size(); ++group) next[group] += next[group - 1];
+    std::vector<Place> sorted(unsorted.size());
+    for (const Place& place : unsorted) sorted[next[static_cast<size_t>(place.group)]++] = place;
+    return sorted;
+  }
+  static void encode_key(const K& key, int64_t start, std::string& out) {
     out.clear();
     ByteWriter writer(out);
     encode(key, writer);
     writer.fixed(start);
-    return key_group_of(stable_hash(key), max_parallelism_);
   }
 
   int max_parallelism_;

@@ -162,13 +162,41 @@ void append_runs(const std::vector<std::unique_ptr<SnapshotFileReader>>& chain,
   }
 }
 
-/// Moves on; takes inputs that have ended out of the list.
-Status advance(std::vector<MergeInput>& inputs, size_t which) {
-  if (inputs[which].cursor->next()) return Status::ok();
-  Status status = inputs[which].cursor->status();
-  inputs.erase(inputs.begin() + static_cast<std::ptrdiff_t>(which));
-  return status;
-}
+/// Inputs in the order of their entries, of equal ones the oldest first. A heap, since a file whose
+/// writer went through the key groups again and again has a run for each time.
+class MergeOrder {
+  auto comes_after() const {
+    return [this](size_t a, size_t b) {
+      const int order = inputs_[a].compare(inputs_[b]);
+      return order != 0 ? order > 0 : a > b;
+    };
+  }
+
+ public:
+  explicit MergeOrder(std::vector<MergeInput>& inputs) : inputs_(inputs) {}
+
+  bool is_empty() const { return heap_.empty(); }
+  /// Moves an input to its next entry; one that has ended is not seen again.
+  Status advance(size_t input) {
+    if (!inputs_[input].cursor->next()) return inputs_[input].cursor->status();
+    heap_.push_back(input);
+    std::push_heap(heap_.begin(), heap_.end(), comes_after());
+    return Status::ok();
+  }
+  /// Takes out all inputs with the smallest entry.
+  void take_smallest(std::vector<size_t>& same) {
+    same.clear();
+    do {
+      std::pop_heap(heap_.begin(), heap_.end(), comes_after());
+      same.push_back(heap_.back());
+      heap_.pop_back();
+    } while (!heap_.empty() && inputs_[heap_.front()].compare(inputs_[same.front()]) == 0);
+  }
+
+ private:
+  std::vector<MergeInput>& inputs_;
+  std::vector<size_t> heap_;
+};
 
 /// Whether `b` hides `a` when both have the same key; inputs are in the order of their age.
 bool hides(const MergeInput& b, const MergeInput& a) {
@@ -194,20 +222,12 @@ Status ChainedSnapshotReader::visit_chain(const OpenChain& chain, KeyGroupRange 
                                           const MergedVisitor& visitor) {
   std::vector<MergeInput> inputs;
   for (size_t i = 0; i < names.size(); ++i) append_runs(chain, names[i], i, groups, inputs);
-  for (size_t i = inputs.size(); i > 0; --i) {
-    // The last one left streams without comparing.
-    if (inputs.size() == 1) break;
-    SLUICE_RETURN_IF_ERROR(advance(inputs, i - 1));
-  }
-  if (inputs.size() == 1 && inputs[0].cursor->group() < 0) return visit_single(inputs[0], visitor);
+  if (inputs.size() == 1) return visit_single(inputs[0], visitor);
+  MergeOrder order(inputs);
+  for (size_t i = 0; i < inputs.size(); ++i) SLUICE_RETURN_IF_ERROR(order.advance(i));
   std::vector<size_t> same;
-  while (!inputs.empty()) {
-    same.assign(1, 0);
-    for (size_t i = 1; i < inputs.size(); ++i) {
-      const int order = inputs[i].compare(inputs[same[0]]);
-      if (order < 0) same.clear();
-      if (order <= 0) same.push_back(i);
-    }
+  while (!order.is_empty()) {
+    order.take_smallest(same);
     size_t winner = same[0];
     for (size_t i = 1; i < same.size(); ++i) {
       if (hides(inputs[same[i]], inputs[winner])) winner = same[i];
@@ -217,7 +237,7 @@ Status ChainedSnapshotReader::visit_chain(const OpenChain& chain, KeyGroupRange 
       SLUICE_RETURN_IF_ERROR(
           visitor(inputs[winner].state, cursor.group(), cursor.entry().key, cursor.entry().value));
     }
-    for (size_t i = same.size(); i > 0; --i) SLUICE_RETURN_IF_ERROR(advance(inputs, same[i - 1]));
+    for (const size_t input : same) SLUICE_RETURN_IF_ERROR(order.advance(input));
   }
   return Status::ok();
 }

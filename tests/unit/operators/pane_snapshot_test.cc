@@ -1,5 +1,7 @@
 #include "operators/pane_snapshot.h"
 
+#include <vector>
+
 #include <doctest/doctest.h>
 
 namespace sluice {
@@ -13,7 +15,60 @@ std::string refusal() {
   return schema.status().message();
 }
 
+/// Takes entries and keeps the key groups they came with.
+class GroupsWritten final : public SnapshotWriter {
+ public:
+  Status begin_keyed_state(std::string_view /*name*/, std::string_view /*schema*/) override {
+    return Status::ok();
+  }
+  Status put(int key_group, std::string_view /*key*/, std::string_view /*value*/) override {
+    puts.push_back(key_group);
+    return Status::ok();
+  }
+  Status erase(int key_group, std::string_view /*key*/) override {
+    // A key may be written again after it was erased, not the other way round.
+    CHECK((puts.empty() || puts.back() < key_group));
+    erasures.push_back(key_group);
+    return Status::ok();
+  }
+  Status add_item(std::string_view /*name*/, Redistribution /*mode*/,
+                  std::string_view /*item*/) override {
+    return Status::ok();
+  }
+
+  std::vector<int> puts;
+  std::vector<int> erasures;
+};
+
 }  // namespace
+
+TEST_CASE("pane_snapshot: several panes are written one key group after the other") {
+  using Table = PaneTable<int64_t, PaneValue<int64_t>>;
+  FrozenPanes<int64_t, int64_t> frozen(128, "", {});
+  std::vector<Table> tables(4);
+  for (size_t pane = 0; pane < tables.size(); ++pane) {
+    for (int64_t key = 0; key < 1000; ++key) {
+      tables[pane].add(key, static_cast<uint32_t>(stable_hash(key)), PaneValue<int64_t>(key));
+    }
+    const auto start = static_cast<int64_t>(pane) * 2000;
+    if (pane == 0) {
+      frozen.add_dropped(start, tables[pane].freeze());
+    } else {
+      frozen.add(start, tables[pane].freeze());
+    }
+  }
+  GroupsWritten delta;
+  REQUIRE(frozen.write(delta, true).is_ok());
+  CHECK(delta.erasures.size() == 1000);
+  CHECK(delta.puts.size() == 3000);
+  CHECK(std::is_sorted(delta.erasures.begin(), delta.erasures.end()));
+  // In another order nearly every entry would begin a sorted run of its own.
+  CHECK(std::is_sorted(delta.puts.begin(), delta.puts.end()));
+  GroupsWritten whole;
+  REQUIRE(frozen.write(whole, false).is_ok());
+  CHECK(whole.erasures.empty());
+  CHECK(std::is_sorted(whole.puts.begin(), whole.puts.end()));
+}
 
 TEST_CASE("pane_snapshot: accumulators may become wider, keys may not change") {
   CHECK(pane_schema_text<Text, int32_t>() == "((text,time),i32)");

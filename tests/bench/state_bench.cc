@@ -1,8 +1,9 @@
 // Counter updates in keyed state against a bare linear-probing map, one thread, keys in random
 // order.
 //
-// BareMap is what one would write by hand for exactly this job, nothing else. The table of rows
-// also has key groups, presence bits, change tracking and free rows.
+// BareMap is what one would write by hand for exactly this job, nothing else: plain, one key after
+// the other, or tuned, with hashes and prefetches a batch ahead. The table of rows also has key
+// groups, presence bits, change tracking and free rows.
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -103,6 +104,17 @@ void counter_bare_map(benchmark::State& bench) {
   for (auto _ : bench) update_bare(map, keys, bench.range(0) > 100'000);
   bench.SetItemsProcessed(bench.iterations() * static_cast<int64_t>(keys.size()));
 }
+/// `++counts[key]` for one key after the other, as a user writes it.
+void counter_bare_map_plain(benchmark::State& bench) {
+  const auto keys = random_keys(bench.range(0), updates_for(bench.range(0)));
+  BareMap map(static_cast<size_t>(bench.range(0)));
+  update_bare(map, keys, true);
+  for (auto _ : bench) {
+    for (const int64_t key : keys) map.add(key, stable_hash(key));
+  }
+  bench.SetItemsProcessed(bench.iterations() * static_cast<int64_t>(keys.size()));
+}
+BENCHMARK(counter_bare_map_plain)->Arg(10'000)->Arg(1'000'000)->Arg(10'000'000);
 BENCHMARK(counter_bare_map)->Arg(10'000)->Arg(1'000'000)->Arg(10'000'000);
 
 /// The pause of a task at a barrier.

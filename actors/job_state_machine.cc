@@ -187,12 +187,14 @@ std::vector<JobAction> JobStateMachine::on_request(const JobEvent& event) {
       return phase_ == JobPhase::kRunning ? std::vector{JobAction::kStopSources}
                                           : std::vector<JobAction>{};
     case JobEventKind::kCancelRequested:
-      // While sinks commit it is too late: half a commit is worse than a whole one.
-      if (phase_ == JobPhase::kFailing || phase_ == JobPhase::kCancelling ||
-          phase_ == JobPhase::kFinishing) {
+      // While sinks commit it is too late: half a commit is worse than a whole one. A job that is
+      // failing for good ends as failed.
+      if (phase_ == JobPhase::kCancelling || phase_ == JobPhase::kFinishing ||
+          (phase_ == JobPhase::kFailing && !may_restart_)) {
         return {};
       }
-      if (phase_ == JobPhase::kRestarting) failure_ = Status::ok();
+      // What would have been a restart is none any more.
+      if (phase_ == JobPhase::kRestarting || phase_ == JobPhase::kFailing) failure_ = Status::ok();
       std::fill(concerned_.begin(), concerned_.end(), true);
       return end_tasks(JobPhase::kCancelling);
     case JobEventKind::kCancelTimedOut:

@@ -158,6 +158,26 @@ TEST_CASE("job state machine: cancelling waits for the tasks") {
   CHECK(machine.failure().is_ok());
 }
 
+TEST_CASE("job state machine: a job that is cancelled while it fails does not restart") {
+  auto machine = machine_at(JobPhase::kRunning);
+  machine.on({K::kTaskFailed, 0, broken()});
+  CHECK(machine.phase() == JobPhase::kFailing);
+  machine.on({K::kCancelRequested});
+  CHECK(machine.on({K::kTaskCancelled, 1}) == Actions{A::kDiscard, A::kEnd});
+  CHECK(machine.phase() == JobPhase::kCancelled);
+  CHECK(machine.failure().is_ok());
+}
+
+TEST_CASE("job state machine: a job that fails for good is not cancelled any more") {
+  auto machine = machine_at(JobPhase::kRunning);
+  machine.forbid_restart();
+  machine.on({K::kTaskFailed, 0, broken()});
+  CHECK(machine.on({K::kCancelRequested}) == Actions{});
+  machine.on({K::kTaskCancelled, 1});
+  CHECK(machine.phase() == JobPhase::kFailed);
+  CHECK(machine.failure().message() == broken().message());
+}
+
 TEST_CASE("job state machine: cancelling before deployment ends at once, while committing never") {
   auto checking = machine_at(JobPhase::kChecking);
   CHECK(checking.on({K::kCancelRequested}) == Actions{A::kEnd});

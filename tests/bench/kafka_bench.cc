@@ -66,8 +66,7 @@ class Bench {
   }
   const std::string& brokers() const { return brokers_; }
   std::string new_topic() {
-    const std::string name =
-        "bench-" + std::to_string(::getpid()) + "-" + std::to_string(++topics_);
+    std::string name = "bench-" + std::to_string(::getpid()) + "-" + std::to_string(++topics_);
     const Status made = cluster_->create_topic(name, kPartitions);
     bench_check(made.is_ok(), made.to_string());
     for (int i = 0; i < 1000 && !cluster_->topic(name).is_ok(); ++i) {

@@ -23,7 +23,7 @@ import worlds  # noqa: E402
 FROZEN = ("--count", "100000", "--event-rate", "1000")
 FROZEN_SHA256 = "f4412b476a2f6b84e159d5129f078b5d70befb0e7122942813f7436402f9a93a"
 PARALLELISMS = (1, 2, 4)
-BACKENDS = ("hashmap",)
+BACKENDS = ("hashmap", "rocksdb")
 SMALL_WORLDS = (1, 2, 3)
 LARGE_WORLDS = (0, 1, 2, 3, 4, 5)
 LARGE_EVENTS = 100_000

@@ -195,6 +195,10 @@ std::vector<JobAction> JobStateMachine::on_request(const JobEvent& event) {
       }
       // What would have been a restart is none any more.
       if (phase_ == JobPhase::kRestarting || phase_ == JobPhase::kFailing) failure_ = Status::ok();
+      if (phase_ == JobPhase::kFailing && !is_partial()) {
+        phase_ = JobPhase::kCancelling;  // All tasks have been told to end.
+        return {};
+      }
       std::fill(concerned_.begin(), concerned_.end(), true);
       return end_tasks(JobPhase::kCancelling);
     case JobEventKind::kCancelTimedOut:

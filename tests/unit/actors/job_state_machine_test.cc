@@ -162,7 +162,7 @@ TEST_CASE("job state machine: a job that is cancelled while it fails does not re
   auto machine = machine_at(JobPhase::kRunning);
   machine.on({K::kTaskFailed, 0, broken()});
   CHECK(machine.phase() == JobPhase::kFailing);
-  machine.on({K::kCancelRequested});
+  CHECK(machine.on({K::kCancelRequested}) == Actions{});
   CHECK(machine.on({K::kTaskCancelled, 1}) == Actions{A::kDiscard, A::kEnd});
   CHECK(machine.phase() == JobPhase::kCancelled);
   CHECK(machine.failure().is_ok());
@@ -278,6 +278,16 @@ TEST_CASE("job state machine: a region restarts on its own, in its slots") {
   // And the other one the next time.
   CHECK(machine.on({K::kTaskFailed, 2, broken()}) == Actions{A::kDecideRestart});
   CHECK(machine.live_tasks() == std::vector<size_t>{0, 1});
+}
+
+TEST_CASE("job state machine: cancelling while a region fails ends the others, too") {
+  auto machine = machine_of_two_regions();
+  machine.on({K::kTaskFailed, 0, broken()});
+  CHECK(machine.on({K::kCancelRequested}) == Actions{A::kCancelTasks});
+  CHECK(machine.tasks_to_end() == std::vector<size_t>{1, 2});
+  machine.on({K::kTaskCancelled, 1});
+  CHECK(machine.on({K::kTaskCancelled, 2}) == Actions{A::kDiscard, A::kEnd});
+  CHECK(machine.phase() == JobPhase::kCancelled);
 }
 
 TEST_CASE("job state machine: a restart of a part grows to all when more fails") {

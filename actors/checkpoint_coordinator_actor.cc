@@ -226,7 +226,7 @@ Status publish_savepoint(const CheckpointSetup& checkpoints, const CheckpointMet
                          const std::string& path, bool is_last) {
   CheckpointStorage& storage = *checkpoints.storage;
   auto copy = copy_as_savepoint(*checkpoints.files, metadata, path);
-  const Status status = copy.status();
+  Status status = copy.status();
   if (copy.is_ok() && is_last) {
     // What the stop commits must not be written again: from here on this is the latest checkpoint.
     copy->purpose = SnapshotPurpose::kCheckpoint;

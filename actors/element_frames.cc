@@ -94,11 +94,13 @@ Status FrameEncoder::encode(const StreamElement& element, const std::function<vo
     return Status::resource_exhausted("a batch of " + std::to_string(bytes.size()) +
                                       " bytes is larger than a channel takes");
   }
-  for (size_t at = 0; at == 0 || at < bytes.size(); at += kFrameBytes) {
+  const size_t size = bytes.size();
+  for (size_t at = 0; at == 0 || at < size; at += kFrameBytes) {
     Frame frame;
     frame.sequence = next_sequence_++;
-    frame.ends_element = at + kFrameBytes >= bytes.size();
-    frame.bytes = at == 0 && frame.ends_element ? std::move(bytes) : bytes.substr(at, kFrameBytes);
+    frame.ends_element = at + kFrameBytes >= size;
+    // Moved only when it is the one frame. NOLINTNEXTLINE(bugprone-use-after-move)
+    frame.bytes = size <= kFrameBytes ? std::move(bytes) : bytes.substr(at, kFrameBytes);
     frame.crc32c = frame_checksum(frame);
     const bool is_last = frame.ends_element;
     emit(std::move(frame));

@@ -38,7 +38,7 @@ std::optional<int> read_port(const std::string& path) {
 std::optional<JobEnd> JobSupervisor::run() {
   for (int crashes = 0;;) {
     const int64_t started = now_ms();
-    const auto end = run_master();
+    auto end = run_master();
     if (!end || !crashed_) return end;
     if (now_ms() - started > kLongLife.count()) crashes = 0;
     if (!events_.can_go_on() || ++crashes > kCrashesMax) return end;

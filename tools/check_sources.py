@@ -19,7 +19,8 @@ import sys
 import tempfile
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
-LANGUAGE = ["-std=c++20", "-march=x86-64-v2", "-I."]
+# The defines are those that third_party/BUILD gives to whoever uses a library.
+LANGUAGE = ["-std=c++20", "-march=x86-64-v2", "-I.", "-DCPPHTTPLIB_OPENSSL_SUPPORT"]
 HEADER_COMMAND = ["g++", *LANGUAGE, "-fsyntax-only", "-Wall", "-Wextra", "-Werror",
                   "-Wno-missing-field-initializers", "-x", "c++", "-"]
 TIDY_COMMAND = ["clang-tidy-14", "--quiet"]

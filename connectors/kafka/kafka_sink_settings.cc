@@ -36,7 +36,7 @@ Status KafkaSinkSettings::validate() const {
   if (found.status().code() != StatusCode::kNotFound || create_partitions == 0) {
     return found.status().with_prefix("kafka sink at " + properties.brokers() + ": ");
   }
-  const Status made = cluster->create_topic(topic, create_partitions, create_replication);
+  Status made = cluster->create_topic(topic, create_partitions, create_replication);
   // Somebody else may have been faster.
   if (!made.is_ok() && made.code() != StatusCode::kAlreadyExists) return made;
   // It is known everywhere a moment later; each question waits for its answer.

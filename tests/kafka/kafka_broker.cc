@@ -49,7 +49,7 @@ int free_ports() {
 
 }  // namespace
 
-bool KafkaBroker::had_ = false;
+bool KafkaBroker::had = false;
 
 std::string run_command(const std::string& command, int* status) {
   std::string output;
@@ -76,7 +76,7 @@ KafkaBroker* KafkaBroker::shared() {
 
 const std::string& KafkaBroker::why_not() { return broker_why_not(); }
 
-bool KafkaBroker::may_skip() { return !had_ && std::getenv("SLUICE_REQUIRE_KAFKA") == nullptr; }
+bool KafkaBroker::may_skip() { return !had && std::getenv("SLUICE_REQUIRE_KAFKA") == nullptr; }
 
 std::string KafkaBroker::listeners() const {
   const std::string pem = directory_ / "broker.pem";
@@ -121,7 +121,7 @@ bool KafkaBroker::try_start(std::string& why) {
     why =
         output.empty() ? "tools/kafka failed" : output.substr(0, output.find_last_not_of('\n') + 1);
     std::replace(why.begin(), why.end(), '\n', ' ');
-    had_ = status != kCannotBeHad;
+    had = status != kCannotBeHad;
     return false;
   }
   bootstrap_ = "127.0.0.1:" + std::to_string(port_);
@@ -173,7 +173,7 @@ KafkaCluster& KafkaBroker::cluster() {
 }
 
 std::string KafkaBroker::new_topic(const std::string& stem, int32_t partitions) {
-  const std::string name = stem + "-" + std::to_string(++topics_);
+  std::string name = stem + "-" + std::to_string(++topics_);
   const Status made = cluster().create_topic(name, partitions);
   REQUIRE_MESSAGE(made.is_ok(), made.to_string());
   // The metadata follows a little later; each question waits for an answer, so this does not spin.

@@ -53,7 +53,7 @@ class KafkaBroker {
   std::string listeners() const;
   int pid() const;
 
-  static bool had_;
+  static bool had;
   ScratchDirectory directory_;
   int port_ = 0;
   std::string bootstrap_;

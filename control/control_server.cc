@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <memory>
-#include <thread>
 #include <utility>
 
 #include <httplib.h>
 
 #include "control/control_routes.h"
+#include "control/http_listener.h"
 
 namespace sluice {
 namespace {
@@ -27,28 +27,11 @@ class ControlServer::Impl {
     SLUICE_RETURN_IF_ERROR(make_server());
     limit();
     route();
-    if (settings_.port == 0) {
-      port_ = server_->bind_to_any_port(settings_.host);
-    } else if (server_->bind_to_port(settings_.host, settings_.port)) {
-      port_ = settings_.port;
-    }
-    if (port_ <= 0) {
-      return Status::unavailable("cannot listen on " + settings_.host + ":" +
-                                 std::to_string(settings_.port));
-    }
-    listener_ = std::thread([this] { server_->listen_after_bind(); });
-    // Before that a stop would pass unheard.
-    while (!server_->is_running()) std::this_thread::yield();
-    return Status::ok();
-  }
-  ~Impl() {
-    if (!listener_.joinable()) return;
-    server_->stop();
-    listener_.join();
+    return listener_.start(*server_, settings_.host, settings_.port);
   }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
-  int port() const { return port_; }
+  int port() const { return listener_.port(); }
 
  private:
   bool has_tls() const { return !settings_.ca.empty(); }
@@ -105,7 +88,7 @@ class ControlServer::Impl {
     };
     // With TLS the client has checked the name, and has shown who it is.
     if (request.get_header_value_count("Host") != 1 ||
-        (!has_tls() && !is_own_host(request.get_header_value("Host"), port_))) {
+        (!has_tls() && !is_own_host(request.get_header_value("Host"), port()))) {
       return refuse(403, "the Host header names another server");
     }
     if (request.has_header("Origin")) return refuse(403, "web pages may not ask");
@@ -136,8 +119,7 @@ class ControlServer::Impl {
   ClusterClient& service_;
   const Settings settings_;
   std::unique_ptr<httplib::Server> server_;
-  int port_ = 0;
-  std::thread listener_;
+  HttpListener listener_;  // After the server, which it uses.
 };
 
 ControlServer::ControlServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "actors/awaited.h"
+#include "actors/checkpoint_retention.h"
 #include "actors/embedded_client.h"
 #include "actors/embedded_cluster.h"
 #include "actors/job_log.h"
@@ -24,6 +25,31 @@ EmbeddedCluster::Settings cluster_settings(const JobPlan& plan) {
   return settings;
 }
 
+/// Afterwards no actor of the run is left, unless tasks were left behind.
+JobResult run_to_end(const PreparedJob& job, const JobSettings& settings,
+                     const std::shared_ptr<JobLog>& log) {
+  const auto outcome = std::make_shared<JobOutcome>();
+  EmbeddedCluster cluster(cluster_settings(*job.plan));
+  cluster.submit({job.plan, job.metrics,
+                  [outcome](JobResult result) { outcome->set(std::move(result)); }, job.checkpoints,
+                  settings.on_note});
+  if (settings.control != nullptr) {
+    settings.control->impl().listen(
+        [&cluster, note = settings.on_note](auto request) { steer(cluster, request, note); });
+  }
+  EmbeddedClient client(
+      {&cluster, job.plan, job.metrics, job.checkpoints, log, outcome, &system_clock(), nullptr});
+  std::shared_ptr<void> served =
+      settings.serve ? settings.serve(client, settings.on_note) : nullptr;
+  JobResult result = wait_for_end(*outcome, settings, *job.metrics);
+  served.reset();
+  if (settings.control != nullptr) settings.control->impl().listen(nullptr);
+  if (result.tasks_left_behind) cluster.abandon();
+  result.first_dead_letters = job.metrics->dead_letters();
+  result.peak_memory_bytes = peak_memory_bytes();
+  return result;
+}
+
 }  // namespace
 
 Result<JobResult> run_embedded(LogicalGraph graph, const JobSettings& settings) {
@@ -35,24 +61,8 @@ Result<JobResult> run_embedded(LogicalGraph graph, const JobSettings& settings) 
   };
   SLUICE_ASSIGN_OR_RETURN(const PreparedJob job,
                           prepare_job(std::move(graph), noted, machine_cores()));
-  const auto outcome = std::make_shared<JobOutcome>();
-  EmbeddedCluster cluster(cluster_settings(*job.plan));
-  cluster.submit({job.plan, job.metrics,
-                  [outcome](JobResult result) { outcome->set(std::move(result)); }, job.checkpoints,
-                  noted.on_note});
-  if (settings.control != nullptr) {
-    settings.control->impl().listen(
-        [&cluster, note = noted.on_note](auto request) { steer(cluster, request, note); });
-  }
-  EmbeddedClient client(
-      {&cluster, job.plan, job.metrics, job.checkpoints, log, outcome, &system_clock(), nullptr});
-  std::shared_ptr<void> served = settings.serve ? settings.serve(client, noted.on_note) : nullptr;
-  JobResult result = wait_for_end(*outcome, settings, *job.metrics);
-  served.reset();
-  if (settings.control != nullptr) settings.control->impl().listen(nullptr);
-  if (result.tasks_left_behind) cluster.abandon();
-  result.first_dead_letters = job.metrics->dead_letters();
-  result.peak_memory_bytes = peak_memory_bytes();
+  JobResult result = run_to_end(job, noted, log);
+  end_checkpoints(*job.checkpoints, job.plan->options, result, noted.on_note);
   return result;
 }
 

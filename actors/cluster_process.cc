@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "actors/checkpoint_retention.h"
 #include "actors/cluster_gate_actor.h"
 #include "actors/embedded_client.h"
 #include "actors/heartbeat_actors.h"
@@ -316,13 +317,29 @@ JobResult run_once(ManagerNode& node, const PreparedJob& job, const JobSettings&
   return result;
 }
 
-/// The actors of the run let go of the checkpoint directory, so that the next run can take it.
-void release(PreparedJob& job) {
+/// Waits until the actors of the run have let go of the checkpoint directory.
+bool is_released(const PreparedJob& job) {
   constexpr int kLooksMax = 2000;
   for (int look = 0; look < kLooksMax && job.checkpoints.use_count() > 1; ++look) {
     wait_a_moment(Duration(5));
   }
+  return job.checkpoints.use_count() == 1;
+}
+
+/// The next run can take the checkpoint directory.
+void release(PreparedJob& job) {
+  (void)is_released(job);
   job = {};
+}
+
+/// The job has ended, and will not be started again.
+void end_checkpoints_of(const PreparedJob& job, const JobResult& result, const Note& note) {
+  if (!job.checkpoints->storage || keeps_checkpoints(job.plan->options, result)) return;
+  if (is_released(job)) {
+    end_checkpoints(*job.checkpoints, job.plan->options, result, note);
+  } else if (note) {
+    note("checkpoints of the job are left: they are still in use");
+  }
 }
 
 }  // namespace
@@ -392,6 +409,8 @@ Result<JobResult> run_job_manager(const JobBuild& build, const JobSettings& give
     settings.on_note("the end of the job is not remembered: " + remembered.message());
   }
   node.end_workers("the job has ended");
+  // Otherwise another JobManager may have to go on from them.
+  if (remembered.is_ok()) end_checkpoints_of(job, total, settings.on_note);
   wait_a_moment(kLastWords);
   return total;
 }

@@ -28,6 +28,10 @@ constexpr OptionSpec kTable[] = {
      "unaligned. 0 starts unaligned at once."},
     {"execution.checkpointing.dir", kText, "", 0, 0, "", true,
      "Directory for checkpoints; each job has a folder of its own in it."},
+    {"execution.checkpointing.externalized-checkpoint-retention", kChoice, "retain", 0, 0,
+     "retain|retain-on-cancellation|delete-on-cancellation|no-externalized-checkpoints", true,
+     "Which ends of the job its checkpoints outlive: all; all but FINISHED; only FAILED; none. "
+     "Savepoints stay in any case."},
     {"execution.checkpointing.interval", kDuration, "0ms", 0, kYearMs, "", true,
      "Time between the starts of two checkpoints. 0: no checkpoints."},
     {"execution.checkpointing.log", kChoice, "failures", 0, 0, "failures|all", true,

@@ -13,6 +13,7 @@ namespace sluice {
 namespace {
 
 constexpr std::string_view kCheckpointPrefix = "chk-";
+constexpr std::string_view kDeletedWord = "deleted ";  // On disk; do not change.
 
 /// N of "chk-N" or "chk-N-...".
 std::optional<CheckpointId> parse_checkpoint_name(std::string_view name, bool whole) {
@@ -117,13 +118,17 @@ Status CheckpointStorage::read_ids() {
   const int fields = std::sscanf(
       text->c_str(), "next %ld completed %ld fresh_from %ld base %ld branch_from %ld %n", &ids.next,
       &ids.completed, &ids.fresh_from, &ids.base, &ids.branch_from, &read);
+  const std::string_view rest =
+      fields == 5 ? std::string_view(*text).substr(static_cast<size_t>(read)) : std::string_view();
+  ids.deleted = rest.substr(0, kDeletedWord.size()) == kDeletedWord;
+  if (ids.deleted) read += static_cast<int>(kDeletedWord.size());
   const bool has_crc = fields == 5 && std::sscanf(text->c_str() + read, "crc32c %x", &crc) == 1;
   if (!has_crc || crc != crc32c(std::string_view(*text).substr(0, static_cast<size_t>(read)))) {
     return Status::corruption(path + ": the file with the numbers of checkpoints is damaged");
   }
   ids_ = ids;
   next_id_ = ids.next;
-  was_used_ = true;
+  was_used_ = !ids.deleted;
   return Status::ok();
 }
 
@@ -132,6 +137,7 @@ Status CheckpointStorage::write_ids(const Ids& ids) {
                      std::to_string(ids.completed) + " fresh_from " +
                      std::to_string(ids.fresh_from) + " base " + std::to_string(ids.base) +
                      " branch_from " + std::to_string(ids.branch_from) + " ";
+  if (ids.deleted) text += kDeletedWord;
   text += "crc32c " + hex(crc32c(text)).substr(8) + "\n";
   SLUICE_RETURN_IF_ERROR(files_.write_file_atomically(join_path(directory_, "_ids"), text));
   ids_ = ids;
@@ -205,6 +211,7 @@ Status CheckpointStorage::begin_fresh_run() {
   ids.fresh_from = next_id_;
   ids.base = 0;
   ids.branch_from = next_id_;
+  ids.deleted = false;
   return write_ids(ids);
 }
 
@@ -217,6 +224,7 @@ Status CheckpointStorage::begin_continued_run(CheckpointId restored) {
   ids.next = std::max(ids.next, next_id_);
   ids.fresh_from = std::min(ids.fresh_from, restored.value);
   ids.base = restored.value;
+  ids.deleted = false;
   // After all that were ever seen here, but not after `next_id_`: when a job starts again within
   // the process, the ids that were reserved before are used up first.
   ids.branch_from = restored.value + 1;
@@ -283,6 +291,43 @@ Status CheckpointStorage::discard(CheckpointId id) {
   for (const FileInfo& entry : entries) {
     if (parse_checkpoint_name(file_name(entry.path), false) != id) continue;
     if (references_.count(entry.path) == 0) SLUICE_RETURN_IF_ERROR(files_.remove(entry.path));
+  }
+  return Status::ok();
+}
+
+// First it is written down that there is nothing to go on from: whoever is killed in between leaves
+// files, not a run whose checkpoints are missing.
+Status CheckpointStorage::delete_run() {
+  const CheckpointId first{ids_.fresh_from};
+  Ids ids = ids_;
+  ids.next = std::max(ids.next, next_id_);
+  ids.completed = 0;
+  ids.fresh_from = ids.next;
+  ids.base = 0;
+  ids.branch_from = ids.next;
+  ids.deleted = true;
+  SLUICE_RETURN_IF_ERROR(write_ids(ids));
+  std::vector<CheckpointId> owned;
+  for (const auto& [id, known] : known_) {
+    if (known.owned) owned.push_back(id);
+  }
+  for (const CheckpointId id : owned) SLUICE_RETURN_IF_ERROR(remove_checkpoint(id));
+  return sweep_from(first);
+}
+
+// What a run that began with `first` left of checkpoints that are not complete.
+Status CheckpointStorage::sweep_from(CheckpointId first) {
+  SLUICE_ASSIGN_OR_RETURN(const auto shared, files_.list(shared_directory()));
+  for (const FileInfo& entry : shared) {
+    const auto id = parse_checkpoint_name(file_name(entry.path), false);
+    if (!id || *id < first || references_.count(entry.path) > 0) continue;
+    SLUICE_RETURN_IF_ERROR(files_.remove(entry.path));
+  }
+  SLUICE_ASSIGN_OR_RETURN(const auto entries, files_.list(directory_));
+  for (const FileInfo& entry : entries) {
+    const auto id = parse_checkpoint_name(file_name(entry.path), true);
+    if (!id || *id < first || known_.count(*id) > 0) continue;
+    SLUICE_RETURN_IF_ERROR(files_.remove_recursively(entry.path));
   }
   return Status::ok();
 }

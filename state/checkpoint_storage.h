@@ -1,7 +1,8 @@
 // The directory of one job's checkpoints.
 //
 //   DIR/_lock                one run at a time
-//   DIR/_ids                 ids handed out, newest completed, start of the current run
+//   DIR/_ids                 ids handed out, newest completed, start of the current run, whether it
+//                            has ended and left nothing
 //   DIR/chk-N/_metadata      a complete checkpoint; appears by rename, with all it names durable
 //   DIR/shared/chk-N-...     state files, written for checkpoint N, used by later ones too
 //
@@ -91,7 +92,7 @@ class CheckpointStorage {
   /// The newest complete checkpoint of the current run, every byte checked. Nothing only when the
   /// current run never completed one; when it did and none can be used, an error that says why.
   Result<Latest> find_latest() const;
-  /// Somebody began a run here before.
+  /// Somebody began a run here before, and may have left more than checkpoints behind.
   bool was_used() const { return was_used_; }
   /// This run begins from nothing or from elsewhere: earlier checkpoints here are not its own, will
   /// not be deleted and are not `latest` any more.
@@ -114,6 +115,9 @@ class CheckpointStorage {
   Status clean(const std::vector<CheckpointId>& pending);
   /// A checkpoint that will never be complete: its files go.
   Status discard(CheckpointId id);
+  /// The run has ended and nobody is to go on from it: all checkpoints it owns go, complete or not,
+  /// and `latest` is nothing from here on. Files elsewhere (savepoints) stay.
+  Status delete_run();
 
   /// Complete checkpoints whose metadata can be read, oldest first.
   std::vector<StoredCheckpoint> complete() const;
@@ -136,6 +140,7 @@ class CheckpointStorage {
     int64_t fresh_from = 1;
     int64_t base = 0;
     int64_t branch_from = 1;
+    bool deleted = false;  // The run has ended, and its checkpoints were deleted on purpose.
 
     bool has_in_run(CheckpointId id) const {
       return id.value >= fresh_from && (id.value <= base || id.value >= branch_from);
@@ -152,6 +157,7 @@ class CheckpointStorage {
   Status subsume();
   Status remove_checkpoint(CheckpointId id);
   Status sweep(const std::vector<CheckpointId>& pending);
+  Status sweep_from(CheckpointId first);
 
   FileSystem& files_;
   const std::string directory_;

@@ -289,10 +289,12 @@ def private_runtime(job):
 
 
 def test_cli():
-    """`sluice --jobmanager` looks at a cluster and steers it by the address its TaskManagers use."""
+    """`sluice --jobmanager` looks at a cluster and steers it by the address its TaskManagers use. A
+    rescale keeps the checkpoints, a cancel may delete them."""
     job = Job(rate=500)
     environment = private_runtime(job)
-    with job.cluster(parallelism=2) as cluster:
+    retention = "execution.checkpointing.externalized-checkpoint-retention=delete-on-cancellation"
+    with job.cluster(parallelism=2, flags=["-D", retention]) as cluster:
         cluster.start_manager(environment=environment)
         for _ in range(2):
             cluster.start_worker(slots=2)
@@ -315,8 +317,11 @@ def test_cli():
         job.wait_for_checkpoints(cluster, 1)
         nobody = sluice("list", "--jobmanager", "127.0.0.1:1", environment=environment, status=1)
         assert "no JobManager of this user listens at 127.0.0.1:1" in nobody, nobody
+        assert job.newest_checkpoint() > 0
         sluice("cancel", *there, environment=environment)
         assert cluster.manager.end(SOON) == 1, cluster.log()
+        assert "checkpoints of the job were deleted" in cluster.manager.log(), cluster.log()
+        assert job.newest_checkpoint() == 0
     shutil.rmtree(job.root)
 
 

@@ -378,6 +378,103 @@ TEST_CASE_FIXTURE(
   CHECK(latest() == good);
 }
 
+TEST_CASE_FIXTURE(Fixture,
+                  "checkpoint_storage: a run that is deleted leaves nothing to go on from") {
+  options.retained = 2;
+  open();
+  REQUIRE(storage->begin_fresh_run().is_ok());
+  take();
+  take(true);
+  const CheckpointId newest = take(true);
+  const CheckpointId unfinished = next_id();
+  write_state(unfinished, false);
+  const std::string directory = std::string(kDirectory) + "/chk-" + std::to_string(newest.value);
+  REQUIRE(files.make_directories(directory + "1").is_ok());
+  files.put(directory + "1/_metadata.tmp", "half of it");
+  REQUIRE(storage->delete_run().is_ok());
+  CHECK(shared_files() == 0);
+  CHECK_FALSE(files.exists(directory).value());
+  CHECK_FALSE(files.exists(directory + "1").value());
+  files.lose_unsynced();
+  open();
+  CHECK(storage->complete().empty());
+  CHECK_FALSE(latest());
+  CHECK_FALSE(storage->was_used());
+  // The next run is one as any other, with new numbers.
+  REQUIRE(storage->begin_fresh_run().is_ok());
+  const CheckpointId next = take();
+  CHECK(next > unfinished);
+  open();
+  CHECK(storage->was_used());
+  CHECK(latest() == next);
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "checkpoint_storage: deleting a run spares earlier runs and files elsewhere") {
+  open();
+  const CheckpointId earlier = take();
+  open();
+  REQUIRE(storage->begin_fresh_run().is_ok());
+  const CheckpointId adopted = next_id();
+  SnapshotFile saved = write_state(adopted, false);
+  REQUIRE(files.make_directories("/savepoint").is_ok());
+  files.put("/savepoint/state-0", *files.read_file(saved.path));
+  REQUIRE(files.remove(saved.path).is_ok());
+  saved.path = "/savepoint/state-0";
+  chain.files = {saved};
+  REQUIRE(storage->publish(metadata_of(adopted)).is_ok());
+  take(true);
+  REQUIRE(storage->delete_run().is_ok());
+  CHECK(files.exists("/savepoint/state-0").value());
+  CHECK(shared_files() == 1);
+  open();
+  CHECK_FALSE(latest());
+  REQUIRE(storage->complete().size() == 1);
+  auto metadata = load_metadata(files, storage->complete().front().directory);
+  REQUIRE(metadata.is_ok());
+  CHECK(metadata->id == earlier);
+  CHECK(validate_checkpoint(files, *metadata, Validation::kContents).is_ok());
+}
+
+TEST_CASE("checkpoint_storage: a crash while a run is deleted is no loss of checkpoints") {
+  for (int survives = 0; survives < 4; ++survives) {
+    CAPTURE(survives);
+    Fixture run;
+    run.options.retained = 3;
+    run.open();
+    REQUIRE(run.storage->begin_fresh_run().is_ok());
+    run.take();
+    run.take(true);
+    const CheckpointId last = run.take(true);
+    int removed = 0;
+    run.files.set_fault([&](FileOperation operation, const std::string&) {
+      return operation == FileOperation::kRemove && removed++ >= survives ? EIO : 0;
+    });
+    CHECK_FALSE(run.storage->delete_run().is_ok());
+    run.files.set_fault(nullptr);
+    run.files.lose_unsynced();
+    run.open();
+    CHECK_FALSE(run.latest());
+    REQUIRE(run.storage->begin_fresh_run().is_ok());
+    CHECK(run.take() > last);
+  }
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "checkpoint_storage: a run continued by name after it was deleted lives") {
+  open();
+  const CheckpointId old = take();
+  open();
+  REQUIRE(storage->begin_fresh_run().is_ok());
+  take();
+  REQUIRE(storage->delete_run().is_ok());
+  open();
+  REQUIRE(storage->begin_continued_run(old).is_ok());
+  open();
+  CHECK(storage->was_used());
+  CHECK(latest() == old);
+}
+
 TEST_CASE_FIXTURE(Fixture, "checkpoint_storage: damaged numbers are named, not guessed") {
   open();
   take();

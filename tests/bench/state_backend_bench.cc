@@ -462,6 +462,7 @@ void measure_restore(const std::string& name, const OperatorChains& chains, uint
 void measure_restores(uint64_t distinct, const std::string& directory, Report& report) {
   const OperatorChains chains = snapshot_of_three(distinct, directory);
   std::vector<std::unique_ptr<Counters>> subtasks;
+  subtasks.reserve(2);
   for (int i = 0; i < 2; ++i) subtasks.push_back(std::make_unique<Counters>(i, 2));
   measure_restore("hashmap", chains, distinct, std::move(subtasks), report);
   subtasks.clear();

@@ -54,6 +54,7 @@ void settle(KafkaBroker& broker, const std::string& topic) {
   const auto found = broker.cluster().topic(topic);
   REQUIRE(found.is_ok());
   std::vector<KafkaPartition> partitions;
+  partitions.reserve(static_cast<size_t>(found->partitions));
   for (int32_t id = 0; id < found->partitions; ++id) partitions.push_back({topic, id});
   for (int i = 0; i < 5000; ++i) {
     const auto committed = clusters["read_committed"]->end_offsets(partitions);

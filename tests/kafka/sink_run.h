@@ -17,8 +17,8 @@ template <class T>
 class SinkRun {
  public:
   /// `from`: the checkpoint that the run starts from, with what it held for this subtask.
-  SinkRun(std::shared_ptr<const Sink<T>> sink, int subtask = 0, int parallelism = 1,
-          std::optional<CheckpointId> from = {}, const std::vector<Committable>& held = {})
+  explicit SinkRun(std::shared_ptr<const Sink<T>> sink, int subtask = 0, int parallelism = 1,
+                   std::optional<CheckpointId> from = {}, const std::vector<Committable>& held = {})
       : sink_(std::move(sink)) {
     context_.task.job_name = "job";
     context_.task.operator_uid = "sink";

@@ -20,7 +20,9 @@ SLUICE_JOB(numbers) {
   toy.on_number = [marker, stuck](int64_t number) {
     if (number != 100) return;
     if (!marker.empty()) std::ofstream(marker) << number;
-    while (stuck) ::pause();
+    if (stuck) {
+      for (;;) ::pause();
+    }
   };
   if (args.flag("disk-full", "the sink cannot write")) toy.sink_fails_at = 20;
   env.graph() = make_toy_graph(toy, std::make_shared<ToyRecord>());

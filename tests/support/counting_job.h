@@ -249,6 +249,7 @@ inline StageSpec stage(std::string name, OperatorFactory factory) {
 
 inline std::vector<SourceSplit> counting_splits(const CountingOptions& options) {
   std::vector<SourceSplit> splits;
+  splits.reserve(static_cast<size_t>(options.splits));
   for (int i = 0; i < options.splits; ++i) {
     splits.push_back({std::to_string(i), counting::position_of(i, 0)});
   }

@@ -96,6 +96,7 @@ TEST_CASE("execute: in batch mode a rolling result comes once per key, the last 
     std::map<std::string, int64_t> sums;
     for (const Order& order : some_orders(100)) sums[order.customer.str()] += order.price;
     std::vector<int64_t> expected;
+    expected.reserve(sums.size());
     for (const auto& [customer, sum] : sums) expected.push_back(sum);
     auto actual = *result;
     std::sort(actual.begin(), actual.end());
@@ -218,6 +219,7 @@ TEST_CASE("execute: a broadcast stream reaches the timers of every key") {
   for (const Order& order : some_orders(100)) sums[order.customer.str()] += order.price;
   for (const Order& order : some_orders(5)) sums[order.customer.str()] -= order.price;
   std::vector<int64_t> expected;
+  expected.reserve(sums.size());
   for (const auto& [customer, sum] : sums) expected.push_back(sum);
   std::sort(expected.begin(), expected.end());
   CHECK(results == expected);

@@ -35,6 +35,7 @@ using Row = std::tuple<int64_t, int64_t, int64_t>;
 
 std::vector<Row> rows_of(std::vector<EmittedRow<Item>> emitted) {
   std::vector<Row> rows;
+  rows.reserve(emitted.size());
   for (const auto& row : emitted) {
     rows.emplace_back(row.time.ms, row.value.key, row.value.value);
   }
@@ -111,11 +112,18 @@ void check_same_results(const OperatorFactory& factory, Scenario&& scenario, boo
 }
 
 std::vector<Item> random_items(Random& random, int64_t keys, int64_t value_min, int64_t value_max) {
-  std::vector<Item> items;
-  for (int i = 0; i < 100; ++i) {
-    items.push_back({random.between(0, keys), random.between(value_min, value_max)});
+  std::vector<Item> items(100);
+  for (Item& item : items) {
+    item = {random.between(0, keys), random.between(value_min, value_max)};
   }
   return items;
+}
+
+/// One for each of `random_items`.
+std::vector<int64_t> random_times(Random& random, int64_t now, int64_t spread) {
+  std::vector<int64_t> times(100);
+  for (int64_t& time : times) time = now + random.between(0, spread);
+  return times;
 }
 
 }  // namespace
@@ -187,8 +195,7 @@ TEST_CASE("small memory: sessions merge, fire and are cleaned up") {
         Random random(21 + static_cast<uint64_t>(part));
         for (int64_t step = 0; step < 40; ++step) {
           const int64_t now = part * 400 + step * 10;
-          std::vector<int64_t> times;
-          for (int i = 0; i < 100; ++i) times.push_back(now + random.between(0, 25));
+          const auto times = random_times(random, now, 25);
           harness.push<Item>(random_items(random, 500, 1, 9), times);
           harness.watermark(now);
         }
@@ -211,8 +218,7 @@ TEST_CASE("small memory: an interval join goes on after a full output and a time
         for (int64_t step = 0; step < 20; ++step) {
           const int64_t now = part * 200 + step * 10;
           for (const int input : {0, 1}) {
-            std::vector<int64_t> times;
-            for (int i = 0; i < 100; ++i) times.push_back(now + random.between(0, 15));
+            const auto times = random_times(random, now, 15);
             harness.push<Item>(random_items(random, 40, 1, 999), times, {}, input);
           }
           harness.watermark(now, 0);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <ctime>
 #include <memory>
-#include <ranges>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -12,6 +11,7 @@
 #include <doctest/doctest.h>
 
 #include "operators/fused_pipeline.h"
+#include "operators/generator.h"
 #include "operators/partitioner.h"
 #include "operators/process_operator.h"
 #include "operators/sink_operator.h"
@@ -172,30 +172,46 @@ struct Flood {
   }
 };
 
-// A stop, a cancel or a barrier is handled between two steps of a task. The goal is 5 ms; the guard
-// leaves room for a machine whose caches and memory are busy with other things.
-#ifdef __SANITIZE_THREAD__
+// A stop, a cancel or a barrier is handled between two steps of a task.
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 constexpr int64_t kAnsweredWithinNs = 500'000'000;
 #else
-constexpr int64_t kAnsweredWithinNs = 25'000'000;
+constexpr int64_t kAnsweredWithinNs = 5'000'000;
 #endif
 
+/// Runs `flood` until its longest step is short enough, at most five times: other programs may
+/// have had the caches and the memory in one run, not in all of them.
+template <class Run>
+void check_steps_are_short(Run flood) {
+  int64_t longest_step_ns = 0;
+  for (int run = 0; run < 5; ++run) {
+    longest_step_ns = flood();
+    if (longest_step_ns < kAnsweredWithinNs) break;
+  }
+  MESSAGE("longest step: " << longest_step_ns / 1000 << " us");
+  CHECK(longest_step_ns < kAnsweredWithinNs);
+}
+
 OperatorFactory one_to_many() {
-  const auto many = [](const int64_t& n) { return std::views::iota(n, n + kMany); };
+  const auto many = [](const int64_t& n) -> Generator<int64_t> {
+    for (int64_t i = n; i < n + kMany; ++i) co_yield i;
+  };
   return make_fused_operator(std::tuple(LazyRangeStage<int64_t, int64_t, decltype(many)>(many)));
 }
 
 TEST_CASE(
     "resumability: a stop is answered between two short steps of a row that becomes a million") {
-  Flood flood(3, one_to_many(), small_limits());
-  while (flood.counted.rows < 100'000) REQUIRE(flood.step());
-  flood.world.task(0).stop(true);
-  flood.run();
-  // What was read before the stop is not lost.
-  CHECK(flood.counted.rows == 3 * kMany);
-  CHECK(flood.longest_step_ns < kAnsweredWithinNs);
-  // Two batches with credit and their grants, whatever comes of a row.
-  CHECK(flood.world.mail_max() <= 6);
+  check_steps_are_short([] {
+    Flood flood(3, one_to_many(), small_limits());
+    while (flood.counted.rows < 100'000) REQUIRE(flood.step());
+    flood.world.task(0).stop(true);
+    flood.run();
+    // What was read before the stop is not lost.
+    CHECK(flood.counted.rows == 3 * kMany);
+    // Two batches with credit and their grants, whatever comes of a row.
+    CHECK(flood.world.mail_max() <= 6);
+    return flood.longest_step_ns;
+  });
 }
 
 /// Every number sets a timer for the end of event time, which gives it back.
@@ -210,15 +226,17 @@ class GiveBack : public KeyedProcessFunction<int64_t, int64_t, int64_t> {
 };
 
 TEST_CASE("resumability: a million timers on one watermark with 2 KiB of credit, nothing lost") {
-  Flood flood(kMany,
-              make_keyed_process_operator<int64_t, int64_t, int64_t>(GiveBack{},
-                                                                     [](int64_t n) { return n; }),
-              small_limits());
-  flood.run();
-  CHECK(flood.counted.rows == kMany);
-  CHECK(flood.counted.sum == kMany * (kMany - 1) / 2);
-  CHECK(flood.world.mail_max() <= 6);
-  CHECK(flood.longest_step_ns < kAnsweredWithinNs);
+  check_steps_are_short([] {
+    Flood flood(kMany,
+                make_keyed_process_operator<int64_t, int64_t, int64_t>(GiveBack{},
+                                                                       [](int64_t n) { return n; }),
+                small_limits());
+    flood.run();
+    CHECK(flood.counted.rows == kMany);
+    CHECK(flood.counted.sum == kMany * (kMany - 1) / 2);
+    CHECK(flood.world.mail_max() <= 6);
+    return flood.longest_step_ns;
+  });
 }
 
 TEST_CASE("latency markers: sinks record how long the way from the source took") {

@@ -46,7 +46,7 @@ Status with_snapshot(const Request& request, Use use) {
     for (const std::string& note : found->notes) {
       std::fprintf(stderr, "savepoint: a newer one cannot be used: %s\n", note.c_str());
     }
-    const Status used = use(*found);
+    Status used = use(*found);
     const bool is_gone = used.code() == StatusCode::kNotFound && found->is_newest;
     if (!is_gone || tried == kTriesMax) return used;
   }

@@ -57,8 +57,8 @@ CommitOutcome KafkaCommitter::commit_from(Origin origin, const Committable& comm
       const std::string reason =
           objection(origin, transaction->marker(), *epoch, committable.checkpoint);
       if (!reason.empty()) {
-        error = "kafka sink, checkpoint " + std::to_string(committable.checkpoint.value) + " of " +
-                id + ": " + reason;
+        error = "kafka sink, checkpoint " + std::to_string(committable.checkpoint.value) + " of ";
+        error.append(id).append(": ").append(reason);
         transaction.reset();
         return CommitOutcome::kFailedKnown;
       }

@@ -55,6 +55,7 @@ std::vector<std::string> texts(OperatorHarness<Text>& harness) {
 }
 std::vector<std::string> answers(const std::vector<int64_t>& numbers) {
   std::vector<std::string> all;
+  all.reserve(numbers.size());
   for (const int64_t n : numbers) all.push_back(long_text(n).str());
   return all;
 }

@@ -93,6 +93,7 @@ struct Fixture {
     harness.add_side_output<DeadLetter>(kDeadLetterTagId);
     REQUIRE(harness.open().is_ok());
     std::vector<SourceSplit> given;
+    given.reserve(static_cast<size_t>(splits));
     for (int i = 0; i < splits; ++i) given.push_back({"split " + std::to_string(i), ""});
     if (splits > 0) source().add_splits(given, false);
   }

@@ -32,6 +32,7 @@ struct Prepared {
 
 std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   std::vector<char*> pointers;
+  pointers.reserve(texts.size() + 1);
   for (std::string& text : texts) pointers.push_back(text.data());
   pointers.push_back(nullptr);
   return pointers;
@@ -48,7 +49,7 @@ void prepare(const ChildSettings& settings, Prepared& prepared) {
     if (!is_replaced) prepared.variables.emplace_back(text);
   }
   for (const auto& [name, value] : settings.environment) {
-    prepared.variables.push_back(name + "=" + value);
+    prepared.variables.emplace_back(name).append("=").append(value);
   }
   prepared.argv = pointers_to(prepared.words);
   prepared.envp = pointers_to(prepared.variables);

@@ -66,7 +66,7 @@ Status ColdRows::read_wanted(
   }
   std::sort(wanted_keys_.begin(), wanted_keys_.end());
   wanted_keys_.erase(std::unique(wanted_keys_.begin(), wanted_keys_.end()), wanted_keys_.end());
-  const Status status = store_->multi_get(
+  Status status = store_->multi_get(
       ColdFamily::kRows, wanted_keys_,
       [&](size_t i, std::string_view row) { return found(wanted_keys_[i], row); });
   wanted_.clear();

@@ -66,7 +66,7 @@ Status FrozenCold::Walk::visit_group(int group, const Visit& visit) {
       SLUICE_RETURN_IF_ERROR(visit(ColdRows::key_of(row_key), scan_->value()));
     }
   }
-  const Status status = scan_->status();
+  Status status = scan_->status();
   scan_.reset();
   return status;
 }

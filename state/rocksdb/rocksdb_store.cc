@@ -202,6 +202,7 @@ Status RocksDbStore::open() {
   options.use_fsync = false;
   constexpr std::array<const char*, kColdFamilies> kNames = {"default", "changes", "timers"};
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  families.reserve(kColdFamilies);
   for (int i = 0; i < kColdFamilies; ++i) {
     families.emplace_back(kNames[static_cast<size_t>(i)],
                           family_options(static_cast<ColdFamily>(i)));

@@ -1,6 +1,7 @@
 #include "tools/cli/top_view.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "tools/cli/human_text.h"
 
@@ -9,7 +10,7 @@ namespace {
 
 std::string bar(double share, size_t width) {
   const auto filled =
-      static_cast<size_t>(std::clamp(share, 0.0, 1.0) * static_cast<double>(width) + 0.5);
+      static_cast<size_t>(std::lround(std::clamp(share, 0.0, 1.0) * static_cast<double>(width)));
   return std::string(filled, '#') + std::string(width - filled, '.');
 }
 

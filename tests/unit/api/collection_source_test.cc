@@ -16,6 +16,7 @@ std::vector<int64_t> read_all(const Source<int64_t>& source, int readers, uint32
   auto enumerator = source.create_enumerator();
   REQUIRE(enumerator->open(readers).is_ok());
   std::vector<std::unique_ptr<SourceReader<int64_t>>> all;
+  all.reserve(static_cast<size_t>(readers));
   for (int i = 0; i < readers; ++i) all.push_back(source.create_reader());
   std::vector<int64_t> values;
   int finished = 0;

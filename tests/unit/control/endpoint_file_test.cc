@@ -45,7 +45,7 @@ TEST_CASE("endpoint file: found while it is announced, readable by this user alo
 TEST_CASE("endpoint file: what a dead process left is removed, also when its id was reused") {
   const ScratchDirectory scratch;
   const auto leave = [&](int64_t pid, int64_t start) {
-    const std::string path = scratch.path() + "/" + std::to_string(pid) + ".json";
+    std::string path = scratch.path() + "/" + std::to_string(pid) + ".json";
     std::ofstream(path) << R"({"pid":)" << pid << R"(,"process_start":)" << start
                         << R"(,"job":"j","host":"127.0.0.1","port":1,"read_token":"a",)"
                         << R"("operate_token":"b"})";

@@ -122,10 +122,11 @@ class KeyedOperator : public OperatorWithOutput<Out> {
     if (!in.batch) return drive_marks(in, cursor);
     const auto& batch = batch_cast<In>(*in.batch);
     const Places at = places_of(input, batch, cursor, selector);
-    const bool prefetches = !rows_->has_cold_store() && rows_->wants_prefetch();
+    const bool loads = rows_->needs_load();
+    const bool prefetches = !loads && rows_->wants_prefetch();
     const uint32_t rows = batch.rows();
     const auto load_rest = [&] { load_rows_of(input, batch, cursor.row, at, selector); };
-    if (rows_->has_cold_store()) load_rest();
+    if (loads) load_rest();
     if (prefetches) prefetch_ahead(at, cursor.row, rows);
     for (;;) {
       const uint32_t end = next_mark_row(in, cursor, rows);
@@ -254,7 +255,7 @@ class KeyedOperator : public OperatorWithOutput<Out> {
     }
     return {hashes, scratch.groups.data(), scratch.hints.data()};
   }
-  /// With a cold store: the rows of the records from `row` on, as far as they exist.
+  /// When they may be in a cold store: the rows of the records from `row` on, as far as they exist.
   template <class In, class Selector>
   void load_rows_of(int input, const TypedBatch<In>& batch, uint32_t row, const Places& at,
                     Selector& selector) {

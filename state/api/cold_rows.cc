@@ -20,10 +20,13 @@ std::span<const ColdWrite> ColdWriteBuffer::sorted_writes() {
     writes_.push_back({entry.family, entry.is_removal, all.substr(entry.key.at, entry.key.size),
                        all.substr(entry.value.at, entry.value.size)});
   }
-  // Stable: of two writes to one key the later one counts.
-  std::stable_sort(writes_.begin(), writes_.end(), [](const ColdWrite& a, const ColdWrite& b) {
+  const auto comes_before = [](const ColdWrite& a, const ColdWrite& b) {
     return a.family != b.family ? a.family < b.family : a.key < b.key;
-  });
+  };
+  // Restored rows leave in the order in which they came, which is that of their keys.
+  if (std::is_sorted(writes_.begin(), writes_.end(), comes_before)) return writes_;
+  // Stable: of two writes to one key the later one counts.
+  std::stable_sort(writes_.begin(), writes_.end(), comes_before);
   return writes_;
 }
 

@@ -48,17 +48,40 @@ Status RowTable::make_room() {
   return Status::ok();
 }
 
-Status RowTable::evict_all(bool ingest) {
+Status RowTable::evict_all() {
   clear_current_key();
   SLUICE_RETURN_IF_ERROR(cold_->flush_removals());
   while (row_count_ > 0) {
     cold_->buffer.clear();
-    // What is ingested becomes one file.
-    (void)evict(Victims::kAll, ingest ? row_count_ : kEvictRowsMax, 0);
-    SLUICE_RETURN_IF_ERROR(ingest ? cold_->ingest(cold_->buffer) : cold_->write(cold_->buffer));
+    (void)evict(Victims::kAll, kEvictRowsMax, 0);
+    SLUICE_RETURN_IF_ERROR(cold_->write(cold_->buffer));
   }
   for (uint32_t group = 0; group < groups_.size(); ++group) release_group(group);
   return Status::ok();
+}
+
+// All rows become one file and are dropped with their groups, index and pages.
+Status RowTable::ingest_all() {
+  clear_current_key();
+  SLUICE_RETURN_IF_ERROR(cold_->flush_removals());
+  cold_->buffer.clear();
+  ++cold_->evictions;
+  for (uint32_t index = 0; index < groups_.size(); ++index) {
+    Group& group = groups_[index];
+    const auto slots = static_cast<uint32_t>(group.pages.size()) << page_shift_;
+    for (uint32_t row = 0; row < slots && group.rows > 0; ++row) {
+      if (!has_row(group, row) || (load_header(row_at(group, row)) & kRowInUse) == 0) continue;
+      (void)cold_->take_used(index, row);
+      empty_row(index, row);
+      char* bytes = row_at(group, row);
+      if (layout_->key->destroy != nullptr) layout_->key->destroy(bytes + layout_->key_offset);
+      store_header(bytes, 0);
+      --group.rows;
+      --row_count_;
+    }
+    release_group(index);
+  }
+  return cold_->ingest(cold_->buffer);
 }
 
 // What is restored next belongs to other groups.
@@ -76,7 +99,7 @@ void RowTable::release_group(uint32_t group_index) {
 
 Status RowTable::spill_restored() {
   if (live_bytes() <= options_.memory_bytes_max) return Status::ok();
-  return evict_all(true);
+  return ingest_all();
 }
 
 size_t RowTable::evict(Victims victims, size_t rows_max, size_t bytes_wanted) {
@@ -121,6 +144,11 @@ size_t RowTable::evict_from(uint32_t group_index, Victims victims, size_t rows_m
 }
 
 void RowTable::evict_row(uint32_t group_index, uint32_t row) {
+  empty_row(group_index, row);
+  release_row(groups_[group_index], row);
+}
+
+void RowTable::empty_row(uint32_t group_index, uint32_t row) {
   Group& group = groups_[group_index];
   const uint32_t page_index = row >> page_shift_;
   const bool is_shared = (group.pages[page_index] & kShared) != 0;
@@ -152,7 +180,6 @@ void RowTable::evict_row(uint32_t group_index, uint32_t row) {
     }
     if (cell.type->destroy != nullptr) cell.type->destroy(own + cell.ref.offset);
   }
-  release_row(group, row);
 }
 
 void RowTable::append_row_key(uint32_t group_index, const char* row, std::string& out) const {
@@ -262,7 +289,7 @@ char* RowTable::cell_in_place(RowAddress address, const CellRef& cell) {
 
 bool RowTable::next_cold_rows(ColdVisit& visit) {
   if (!visit.scan) {
-    throw_if_failed(evict_all(false));
+    throw_if_failed(evict_all());
     visit.view = cold_->store()->view();
     visit.scan = cold_->store()->scan(ColdFamily::kRows, {}, kRowKeysEnd, visit.view.get());
   }

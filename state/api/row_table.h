@@ -207,6 +207,12 @@ class RowTable {
   Status settle() { return cold_ ? make_room() : check_memory(); }
   bool has_cold_rows() const { return cold_ != nullptr && !cold_->is_empty(); }
   bool has_cold_store() const { return cold_ != nullptr; }
+  /// Whether the rows of a batch have to be loaded before it: some are in the store, or will be
+  /// soon, so that it counts which ones are used. Else a cold store costs nothing.
+  bool needs_load() const {
+    return cold_ != nullptr &&
+           (!cold_->is_empty() || live_bytes() > options_.memory_bytes_max / 4 * 3);
+  }
   /// Changes whenever rows were evicted: what was loaded before may be gone.
   uint64_t evictions() const { return cold_ ? cold_->evictions : 0; }
   /// While on nothing is evicted: somebody holds addresses between two calls.
@@ -378,7 +384,10 @@ class RowTable {
   size_t evict(Victims victims, size_t rows_max, size_t bytes_wanted);
   size_t evict_from(uint32_t group_index, Victims victims, size_t rows_max, size_t bytes_wanted);
   void evict_row(uint32_t group_index, uint32_t row);
-  Status evict_all(bool ingest);
+  /// Adds a row to the writes and releases what its cells refer to.
+  void empty_row(uint32_t group_index, uint32_t row);
+  Status evict_all();
+  Status ingest_all();
   Status insert_loaded(std::string_view row_key, std::string_view blob);
   /// Where the row with these bytes is in memory; false when it is not.
   bool find_encoded(std::string_view row_key, RowAddress& address);

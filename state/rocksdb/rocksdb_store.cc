@@ -18,7 +18,10 @@
 #include <rocksdb/write_buffer_manager.h>
 
 #include "core/file_system.h"
+#include "state/api/cold_rows.h"
 #include "state/api/row_blob.h"
+#include "state/rocksdb/fitting_filter.h"
+#include "state/rocksdb/unsynced_files.h"
 
 namespace sluice {
 namespace {
@@ -105,7 +108,10 @@ class RocksDbScan final : public ColdScan {
 class RocksDbStore final : public ColdStore {
  public:
   RocksDbStore(std::string directory, std::shared_ptr<RocksDbMemory> memory)
-      : directory_(std::move(directory)), memory_(std::move(memory)), expired_rows_(now_ms_) {
+      : directory_(std::move(directory)),
+        memory_(std::move(memory)),
+        expired_rows_(now_ms_),
+        filter_(std::make_shared<FittingFilter>(memory_->filter_bytes())) {
     memory_->store_opened();
   }
   ~RocksDbStore() override;
@@ -126,6 +132,7 @@ class RocksDbStore final : public ColdStore {
 
  private:
   rocksdb::ColumnFamilyOptions family_options(ColdFamily family) const;
+  void count_keys();
   rocksdb::ColumnFamilyHandle* handle(ColdFamily family) const {
     return handles_[static_cast<size_t>(family)];
   }
@@ -134,6 +141,7 @@ class RocksDbStore final : public ColdStore {
   const std::shared_ptr<RocksDbMemory> memory_;
   std::atomic<int64_t> now_ms_{0};
   const ExpiredRows expired_rows_;
+  const std::shared_ptr<FittingFilter> filter_;
   rocksdb::Options options_;
   std::shared_ptr<rocksdb::DB> db_;
   std::array<rocksdb::ColumnFamilyHandle*, kColdFamilies> handles_{};
@@ -171,8 +179,14 @@ rocksdb::ColumnFamilyOptions RocksDbStore::family_options(ColdFamily family) con
   table.format_version = 5;
   if (family == ColdFamily::kRows) {
     // Rows are looked up by their whole key, most of the time.
-    table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+    table.filter_policy = filter_;
     table.whole_key_filtering = true;
+    // Most rows that are looked for were not evicted just now.
+    options.memtable_whole_key_filtering = true;
+    options.memtable_prefix_bloom_size_ratio = 0.02;
+    // What is written together is sorted: each row goes in not far from the one before.
+    options.memtable_insert_with_hint_prefix_extractor.reset(
+        rocksdb::NewFixedPrefixTransform(ColdRows::kGroupBytes));
     table.data_block_index_type = rocksdb::BlockBasedTableOptions::kDataBlockBinaryAndHash;
     options.compaction_filter = &expired_rows_;
   }
@@ -186,6 +200,7 @@ Status RocksDbStore::open() {
   if (exists) return Status::already_exists(directory_ + " holds local state of another attempt");
   SLUICE_RETURN_IF_ERROR(files.make_directories(directory_));
   rocksdb::DBOptions options;
+  options.env = memory_->files();
   options.create_if_missing = true;
   options.create_missing_column_families = true;
   options.error_if_exists = true;
@@ -249,10 +264,20 @@ Status RocksDbStore::write(std::span<const ColdWrite> writes) {
   }
   rocksdb::WriteOptions options;
   options.disableWAL = true;
+  count_keys();
   return to_status(db_->Write(options, &batch_), "write " + directory_);
 }
 
+// Cheap enough for every call, which writes thousands of rows.
+void RocksDbStore::count_keys() {
+  uint64_t keys = 0;
+  const bool known = db_->GetIntProperty(handle(ColdFamily::kRows),
+                                         rocksdb::DB::Properties::kEstimateNumKeys, &keys);
+  if (known) filter_->set_keys(keys);
+}
+
 Status RocksDbStore::ingest(std::span<const ColdWrite> rows) {
+  count_keys();
   const std::string path = join_path(directory_, "ingest-" + std::to_string(ingested_++) + ".sst");
   rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), options_);
   SLUICE_RETURN_IF_ERROR(to_status(writer.Open(path), "write " + path));
@@ -308,8 +333,11 @@ constexpr size_t kWriteBufferMax = 64 * kMiB;
 RocksDbMemory::RocksDbMemory(size_t bytes_per_store)
     : bytes_per_store_(bytes_per_store),
       write_buffer_bytes_(std::clamp(bytes_per_store / 4, kWriteBufferMin, kWriteBufferMax)),
+      files_(make_unsynced_files()),
       blocks_(rocksdb::NewLRUCache(kBlocksMin)),
       writes_(std::make_shared<rocksdb::WriteBufferManager>(kBlocksMin / 2, blocks_)) {}
+
+RocksDbMemory::~RocksDbMemory() = default;
 
 void RocksDbMemory::resize(int stores) {
   const std::lock_guard lock(mutex_);

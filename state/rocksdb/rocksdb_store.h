@@ -16,6 +16,7 @@
 
 namespace rocksdb {
 class Cache;
+class Env;
 class WriteBufferManager;
 }  // namespace rocksdb
 
@@ -27,6 +28,9 @@ class RocksDbMemory {
  public:
   /// Each open store adds `bytes_per_store`; small budgets are raised to what RocksDB needs.
   explicit RocksDbMemory(size_t bytes_per_store);
+  ~RocksDbMemory();
+  RocksDbMemory(const RocksDbMemory&) = delete;
+  RocksDbMemory& operator=(const RocksDbMemory&) = delete;
 
   void store_opened() { resize(1); }
   void store_closed() { resize(-1); }
@@ -35,12 +39,16 @@ class RocksDbMemory {
   const std::shared_ptr<rocksdb::WriteBufferManager>& writes() const { return writes_; }
   /// Recent writes of one store before they go to disk.
   size_t write_buffer_bytes() const { return write_buffer_bytes_; }
+  /// Filters of one store that have to stay in memory to be of use.
+  size_t filter_bytes() const { return bytes_per_store_ / 4; }
+  rocksdb::Env* files() const { return files_.get(); }
 
  private:
   void resize(int stores);
 
   const size_t bytes_per_store_;
   const size_t write_buffer_bytes_;
+  const std::unique_ptr<rocksdb::Env> files_;
   std::shared_ptr<rocksdb::Cache> blocks_;
   std::shared_ptr<rocksdb::WriteBufferManager> writes_;
   std::mutex mutex_;

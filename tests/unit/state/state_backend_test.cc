@@ -109,7 +109,7 @@ class World {
       hashes[i] = stable_hash(keys[i]);
       groups[i] = rows.group_of(hashes[i]);
     }
-    if (rows.has_cold_store()) {
+    if (rows.needs_load()) {
       const Status status = rows.load(
           0, size, [&](uint32_t i) -> const K& { return keys[i]; }, hashes.data(), groups.data(),
           hints.data());

@@ -1,12 +1,14 @@
 // A job that fails again and again under back pressure, after Flink's UnalignedCheckpointITCase:
 //
-//   counters ═shifted═ failing map ═distributed═ sink that is full every other time (2PC)
+//   counters ═shifted═ failing map ═hash═ count per key ═distributed═ sink, full every other time
 //
-// Counter s gives rows (s, 0), (s, 1), ...; its rows go to map subtask s + 1 and from there to sink
-// subtask seq mod p, so all rows with one s and one seq mod p take one path and must stay in order.
-// Planned failures: the map while it processes, at a snapshot, while it processes again, at a
-// restore, and when it is closed. Nothing may be lost, doubled or out of order, and each planned
-// failure must really have happened.
+// Counter s gives rows (s, 0), (s, 1), ...; its rows go to map subtask s + 1, from there to the
+// count of their key (s, seq mod kKeys), which writes into each row how many of its key there were
+// before, and on to sink subtask seq mod kKeys mod p: the rows of one key take one path and must
+// stay in order. Planned failures: the map while it processes, at a snapshot, while it processes
+// again, at a restore, and when it is closed. No row may be lost, doubled, out of order or counted
+// wrongly, and each planned failure must really have happened. On both state backends; the one on
+// disk has memory for a part of the keys only.
 #include <algorithm>
 #include <atomic>
 #include <map>
@@ -15,12 +17,14 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include <doctest/doctest.h>
 
 #include "actors/cluster_client.h"
 #include "operators/partitioner.h"
+#include "operators/process_operator.h"
 #include "operators/sink_operator.h"
 #include "operators/source_operator.h"
 #include "tests/support/scratch_directory.h"
@@ -31,8 +35,12 @@ namespace {
 struct Tagged {
   int64_t counter = 0;
   int64_t seq = 0;
+  int64_t before = 0;  // Rows of the same key that were counted before this one.
 };
-SLUICE_RECORD(Tagged, counter, seq);
+SLUICE_RECORD(Tagged, counter, seq, before);
+
+constexpr int64_t kKeys = 4096;  // Of each counter.
+int64_t key_of(const Tagged& row) { return row.counter * kKeys + row.seq % kKeys; }
 
 enum Stage {
   kFirstRun,
@@ -210,6 +218,20 @@ class FailingMap final : public OperatorWithOutput<Tagged> {
   bool ended_ = false;
 };
 
+class CountPerKey final : public KeyedProcessFunction<int64_t, Tagged, Tagged> {
+ public:
+  void open(RuntimeContext& context) override {
+    count_ = context.get_state(ValueStateDescriptor<int64_t>{"count"});
+  }
+  void process_element(const Tagged& row, Context& /*context*/, Collector<Tagged>& out) override {
+    out.collect({row.counter, row.seq, count_.value_or(0)});
+    count_.update(count_.value_or(0) + 1);
+  }
+
+ private:
+  ValueState<int64_t> count_;
+};
+
 class FullWriter final : public SinkWriter<Tagged> {
  public:
   Status open(SinkContext& context) override {
@@ -282,26 +304,37 @@ LogicalGraph failing_graph(int parallelism, const SharedPtr& shared) {
   counters.factory = make_source_operator<Tagged>(source, WatermarkStrategy<Tagged>::none());
   counters.enumerator_factory = [source] { return source->create_enumerator(); };
   const NodeId from_counters = graph.add_node(std::move(counters)).id;
-  const auto edge = [](NodeId from, int64_t Tagged::*by, int64_t shift) {
+  const auto edge = [](NodeId from, Partitioning partitioning, RowSelectorFactory selector) {
     LogicalEdge edge;
     edge.from = from;
-    edge.partitioning = Partitioning::kCustom;
+    edge.partitioning = partitioning;
     edge.type = &record_type<Tagged>();
-    edge.selector = make_custom_partitioner<Tagged>(
-        [shift](int64_t value, int channels) { return (value + shift) % channels; }, by);
+    edge.selector = std::move(selector);
     return edge;
   };
+  const auto shifted = [](int64_t counter, int channels) { return (counter + 1) % channels; };
+  const auto distributed = [](int64_t seq, int channels) { return seq % kKeys % channels; };
   LogicalNode map;
   map.name = "failing map";
   map.parallelism = parallelism;
   map.factory = [shared] { return std::make_unique<FailingMap>(shared); };
-  map.inputs.push_back(edge(from_counters, &Tagged::counter, 1));
+  map.inputs.push_back(edge(from_counters, Partitioning::kCustom,
+                            make_custom_partitioner<Tagged>(shifted, &Tagged::counter)));
   const NodeId from_map = graph.add_node(std::move(map)).id;
+  LogicalNode count;
+  count.name = "count per key";
+  count.parallelism = parallelism;
+  count.keyed = true;
+  count.factory = make_keyed_process_operator<int64_t, Tagged, Tagged>(CountPerKey{}, key_of);
+  count.inputs.push_back(
+      edge(from_map, Partitioning::kHash, make_key_selector_partitioner<Tagged>(key_of)));
+  const NodeId from_count = graph.add_node(std::move(count)).id;
   LogicalNode sink;
   sink.kind = NodeKind::kSink;
   sink.name = "committed";
   sink.parallelism = parallelism;
-  sink.inputs.push_back(edge(from_map, &Tagged::seq, 0));
+  sink.inputs.push_back(edge(from_count, Partitioning::kCustom,
+                             make_custom_partitioner<Tagged>(distributed, &Tagged::seq)));
   sink.factory = make_sink_operator<Tagged>(std::make_shared<SharedSink>(shared));
   sink.committer_factory = [shared] { return std::make_unique<SharedCommitter>(shared); };
   graph.add_node(std::move(sink));
@@ -314,8 +347,43 @@ struct Variant {
   Duration aligned_timeout;
 };
 
-void check_failing_job(int parallelism, const Variant& variant) {
+/// What is wrong with the committed rows; `rows`: how many there are.
+struct Verdict {
+  int64_t rows = 0;
+  int64_t lost = 0;
+  int64_t doubled = 0;
+  int64_t out_of_order = 0;
+  int64_t miscounted = 0;
+};
+
+Verdict judge(const Shared& shared) {
+  Verdict verdict;
+  std::map<int64_t, std::vector<bool>> seen;
+  for (const auto& [counter, length] : shared.lengths) {
+    seen[counter].resize(static_cast<size_t>(length));
+  }
+  for (const auto& [subtask, committed] : shared.committed) {
+    std::unordered_map<int64_t, int64_t> last;
+    for (const Tagged& row : committed) {
+      ++verdict.rows;
+      const auto place = seen[row.counter].at(static_cast<size_t>(row.seq));
+      verdict.doubled += place ? 1 : 0;
+      seen[row.counter][static_cast<size_t>(row.seq)] = true;
+      const auto [at, is_first] = last.emplace(key_of(row), row.seq);
+      verdict.out_of_order += !is_first && at->second >= row.seq ? 1 : 0;
+      at->second = row.seq;
+      verdict.miscounted += row.before != row.seq / kKeys ? 1 : 0;
+    }
+  }
+  for (const auto& [counter, places] : seen) {
+    verdict.lost += std::count(places.begin(), places.end(), false);
+  }
+  return verdict;
+}
+
+void check_failing_job(int parallelism, const Variant& variant, const std::string& backend) {
   CAPTURE(parallelism);
+  CAPTURE(backend);
   CAPTURE(std::string(variant.name));
   const ScratchDirectory directory;
   auto shared = std::make_shared<Shared>();
@@ -325,6 +393,8 @@ void check_failing_job(int parallelism, const Variant& variant) {
   settings.options.put(options::kCheckpointDir, directory.path());
   settings.options.put(options::kCheckpointUnaligned, variant.unaligned);
   settings.options.put(options::kCheckpointAlignedTimeout, variant.aligned_timeout);
+  settings.options.put(options::kStateBackend, backend);
+  if (backend == "rocksdb") settings.options.put(options::kStateMemory, 64 * 1024);
   settings.options.put(options::kTaskInputMemory, 4096);
   settings.options.put(options::kTaskOutputMemory, 4096);
   settings.options.put(options::kRestartStrategy, std::string("fixed-delay"));
@@ -342,42 +412,31 @@ void check_failing_job(int parallelism, const Variant& variant) {
   CHECK(shared->stage == kAllFailed);
   CHECK(result->restarts == 5);
   CHECK(shared->completed >= 8);
-
-  int64_t lost = 0;
-  int64_t doubled = 0;
-  int64_t out_of_order = 0;
-  int64_t rows = 0;
-  std::map<int64_t, std::map<int64_t, int>> seen;
-  for (const auto& [subtask, committed] : shared->committed) {
-    std::map<int64_t, int64_t> last;
-    for (const Tagged& row : committed) {
-      ++rows;
-      doubled += seen[row.counter][row.seq]++ > 0 ? 1 : 0;
-      const auto [at, is_first] = last.emplace(row.counter, row.seq);
-      out_of_order += !is_first && at->second >= row.seq ? 1 : 0;
-      at->second = row.seq;
-    }
-  }
   REQUIRE(shared->lengths.size() == static_cast<size_t>(parallelism));
-  for (const auto& [counter, length] : shared->lengths) {
-    lost += length - static_cast<int64_t>(seen[counter].size());
-    CHECK(seen[counter].rbegin()->first == length - 1);
-  }
-  CHECK(lost == 0);
-  CHECK(doubled == 0);
-  CHECK(out_of_order == 0);
-  MESSAGE(std::string(variant.name)
-          << ", parallelism " << parallelism << ": " << rows << " rows, "
-          << shared->completed.load() << " checkpoints, " << result->restarts << " failures");
+  const Verdict verdict = judge(*shared);
+  CHECK(verdict.rows > parallelism * kKeys);
+  CHECK(verdict.lost == 0);
+  CHECK(verdict.doubled == 0);
+  CHECK(verdict.out_of_order == 0);
+  CHECK(verdict.miscounted == 0);
+  MESSAGE(backend << ", " << std::string(variant.name) << ", parallelism " << parallelism << ": "
+                  << verdict.rows << " rows, " << shared->completed.load() << " checkpoints, "
+                  << result->restarts << " failures");
 }
 
-TEST_CASE("a job with planned failures commits every row once and in order") {
+void check_backend(const std::string& backend) {
   const Variant variants[] = {
       {"aligned", false, 0ms}, {"unaligned", true, 0ms}, {"unaligned after 20 ms", true, 20ms}};
   for (const int parallelism : {1, 3, 8}) {
-    for (const Variant& variant : variants) check_failing_job(parallelism, variant);
+    for (const Variant& variant : variants) check_failing_job(parallelism, variant, backend);
   }
 }
+
+TEST_CASE("a job with planned failures commits every row once, in order and counted right") {
+  check_backend("hashmap");
+}
+
+TEST_CASE("a job with planned failures does so with state on disk") { check_backend("rocksdb"); }
 
 }  // namespace
 }  // namespace sluice

@@ -12,6 +12,9 @@ namespace sluice {
 /// Checksum of what `crc` covers followed by `bytes`; start with 0.
 uint32_t crc32c(uint32_t crc, const void* data, size_t size);
 
+/// Checksum of two pieces in a row from theirs; `size_b` is the size of the second.
+uint32_t crc32c_combine(uint32_t crc_a, uint32_t crc_b, size_t size_b);
+
 inline uint32_t crc32c(std::string_view bytes) { return crc32c(0, bytes.data(), bytes.size()); }
 
 /// The same result without the processor's instruction; for its test and for old machines.

@@ -87,6 +87,7 @@ Status SnapshotWork::write(Part& part, OperatorChainPart& to) const {
   if (part.state == nullptr) return Status::ok();
   SnapshotFileWriter writer(
       *files_, storage_->state_path(id_, part.uid, part.identity.subtask, attempt_), part.identity);
+  part.state->release_while_writing();
   SLUICE_RETURN_IF_ERROR(part.state->write(writer, part.identity.is_delta));
   SLUICE_ASSIGN_OR_RETURN(SnapshotFile file, writer.finish());
   to.chain.files = std::move(part.base.files);

@@ -9,6 +9,7 @@
 // A type of your own takes part by specialising Codec<T> with encode and decode.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -24,9 +25,16 @@ static_assert(std::endian::native == std::endian::little, "the wire order is the
 /// Appends to a string it does not own.
 class ByteWriter {
  public:
-  explicit ByteWriter(std::string& out) : out_(out) {}
+  explicit ByteWriter(std::string& out) : out_(&out) {}
 
-  void bytes(const void* data, size_t size) { out_.append(static_cast<const char*>(data), size); }
+  void bytes(const void* data, size_t size) {
+    if (size < static_cast<size_t>(end_ - next_)) {
+      std::memcpy(next_, data, size);
+      next_ += size;
+    } else {
+      append(data, size);
+    }
+  }
   template <class T>
   requires std::is_trivially_copyable_v<T>
   void fixed(T value) { bytes(&value, sizeof(value)); }
@@ -34,10 +42,62 @@ class ByteWriter {
     fixed(static_cast<uint32_t>(value.size()));
     bytes(value.data(), value.size());
   }
-  size_t size() const { return out_.size(); }
+  size_t size() const { return next_ == nullptr ? out_->size() : used(); }
+
+ protected:
+  /// Of an EncodeBuffer: writes into the string's bytes, whose size is the room there is.
+  ByteWriter() = default;
+  size_t used() const { return static_cast<size_t>(next_ - out_->data()); }
+  void rewind_to(std::string& room) {
+    out_ = &room;
+    next_ = room.data();
+    end_ = next_ + room.size();
+  }
 
  private:
-  std::string& out_;
+  [[gnu::noinline]] void append(const void* data, size_t size) {
+    if (next_ == nullptr) {
+      out_->append(static_cast<const char*>(data), size);
+      return;
+    }
+    const size_t before = used();
+    out_->resize(std::max(kRoomMin, 2 * (before + size)));
+    next_ = out_->data() + before;
+    end_ = out_->data() + out_->size();
+    if (size > 0) std::memcpy(next_, data, size);
+    next_ += size;
+  }
+
+  static constexpr size_t kRoomMin = 256;
+
+  std::string* out_ = nullptr;
+  char* next_ = nullptr;  // Null: appends to the string itself.
+  char* end_ = nullptr;
+};
+
+/// A writer with a buffer of its own that is used for one value after another: what is encoded
+/// costs neither an allocation nor a call for each field.
+class EncodeBuffer final : public ByteWriter {
+ public:
+  EncodeBuffer() { rewind_to(room_); }
+  EncodeBuffer(const EncodeBuffer&) = delete;
+  EncodeBuffer& operator=(const EncodeBuffer&) = delete;
+
+  /// Empties the buffer; views of what was in it are void.
+  EncodeBuffer& clear() {
+    rewind_to(room_);
+    return *this;
+  }
+  std::string_view view() const { return {room_.data(), used()}; }
+  /// Replaces what was written at `offset`.
+  template <class T>
+  requires std::is_trivially_copyable_v<T>
+  void overwrite(size_t offset, T value) {
+    std::memcpy(room_.data() + offset, &value, sizeof(value));
+  }
+
+ private:
+  std::string room_;
 };
 
 /// Reads from bytes it does not own; after a failure all further reads give zero.

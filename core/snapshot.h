@@ -83,6 +83,9 @@ class FrozenState {
   virtual ~FrozenState() = default;
   /// Writes all entries, or with `incremental` only those changed since the snapshot before.
   virtual Status write(SnapshotWriter& writer, bool incremental) = 0;
+  /// The next write() is the last one: it may release what it has written as it goes on, so that
+  /// the operator need not copy what it changes.
+  virtual void release_while_writing() {}
   /// Bytes this state is expected to take, for progress and limits.
   virtual size_t size_hint() const { return 0; }
 };

@@ -22,6 +22,7 @@
 #include "operators/pane_table.h"
 #include "operators/pane_value.h"
 #include "operators/window_watermark.h"
+#include "state/api/text_block.h"
 
 namespace sluice {
 
@@ -86,20 +87,26 @@ class FrozenPanes final : public FrozenState {
 
   Status write(SnapshotWriter& writer, bool incremental) override {
     SLUICE_RETURN_IF_ERROR(writer.begin_keyed_state(kPaneStateName, pane_schema_text<K, Acc>()));
-    std::string key;
-    std::string value;
-    for (const Place& place : places(incremental)) {
-      const FrozenPane& pane = place.is_dropped ? dropped_[place.pane] : panes_[place.pane];
+    constexpr size_t kFetchAhead = 8;
+    EncodeBuffer key;
+    EncodeBuffer value;
+    const std::vector<Place> sorted = places(incremental);
+    for (size_t i = 0; i < sorted.size(); ++i) {
+      if (i + kFetchAhead < sorted.size()) {
+        const Place& later = sorted[i + kFetchAhead];
+        fetch_bytes(&pane_of(later).table[later.entry], sizeof(typename FrozenTable::Item));
+      }
+      const Place& place = sorted[i];
+      const FrozenPane& pane = pane_of(place);
       const auto& entry = pane.table[place.entry];
-      encode_key(entry.key, pane.start, key);
+      encode(entry.key, key.clear());
+      key.fixed(pane.start);
       if (place.is_dropped) {
-        SLUICE_RETURN_IF_ERROR(writer.erase(place.group, key));
+        SLUICE_RETURN_IF_ERROR(writer.erase(place.group, key.view()));
         continue;
       }
-      value.clear();
-      ByteWriter value_writer(value);
-      encode(entry.value.get(), value_writer);
-      SLUICE_RETURN_IF_ERROR(writer.put(place.group, key, value));
+      encode(entry.value.get(), value.clear());
+      SLUICE_RETURN_IF_ERROR(writer.put(place.group, key.view(), value.view()));
     }
     SLUICE_RETURN_IF_ERROR(write_half_fired(writer, half_fired_));
     return WindowWatermark::write(writer, watermark_);
@@ -122,30 +129,38 @@ class FrozenPanes final : public FrozenState {
   /// group.
   std::vector<Place> places(bool incremental) const {
     std::vector<Place> unsorted;
+    std::vector<size_t> next(static_cast<size_t>(max_parallelism_) + 1);
     const auto collect = [&](const std::vector<FrozenPane>& panes, bool is_dropped) {
       for (uint32_t pane = 0; pane < panes.size(); ++pane) {
         const FrozenTable& table = panes[pane].table;
-        for (uint32_t i = 0; i < table.size(); ++i) {
-          if (incremental && !is_dropped && !table.is_changed(i)) continue;
+        table.for_each_entry(incremental && !is_dropped, [&](uint32_t i) {
           const int group = key_group_of(stable_hash(table[i].key), max_parallelism_);
+          ++next[static_cast<size_t>(group) + 1];
           unsorted.push_back({group, i, pane, is_dropped});
-        }
+        });
       }
     };
+    unsorted.reserve(entries_to_write(incremental));
     if (incremental) collect(dropped_, true);
     collect(panes_, false);
-    std::vector<size_t> next(static_cast<size_t>(max_parallelism_) + 1);
-    for (const Place& place : unsorted) ++next[static_cast<size_t>(place.group) + 1];
     for (size_t group = 1; group < next.size(); ++group) next[group] += next[group - 1];
     std::vector<Place> sorted(unsorted.size());
     for (const Place& place : unsorted) sorted[next[static_cast<size_t>(place.group)]++] = place;
     return sorted;
   }
-  static void encode_key(const K& key, int64_t start, std::string& out) {
-    out.clear();
-    ByteWriter writer(out);
-    encode(key, writer);
-    writer.fixed(start);
+
+  const FrozenPane& pane_of(const Place& place) const {
+    return place.is_dropped ? dropped_[place.pane] : panes_[place.pane];
+  }
+  size_t entries_to_write(bool incremental) const {
+    size_t entries = 0;
+    for (const FrozenPane& pane : panes_) {
+      entries += incremental ? pane.table.changed_count() : pane.table.size();
+    }
+    if (incremental) {
+      for (const FrozenPane& pane : dropped_) entries += pane.table.size();
+    }
+    return entries;
   }
 
   int max_parallelism_;

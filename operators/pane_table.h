@@ -173,9 +173,25 @@ class PaneTable<K, V>::Frozen {
   const Entry& operator[](uint32_t i) const {
     return pages_[i >> kPageShift]->entry(i & kPageMask);
   }
-  /// Whether entry i is new or was written since the freeze before.
-  bool is_changed(uint32_t i) const {
-    return changed_.empty() || ((changed_[i >> 6] >> (i & 63)) & 1) != 0;
+  using Item = Entry;
+  /// Calls f(i) for every entry, or for those that are new or were written since the freeze before.
+  template <class F>
+  void for_each_entry(bool changed_only, F&& f) const {
+    if (!changed_only || changed_.empty()) {
+      for (uint32_t i = 0; i < size_; ++i) f(i);
+      return;
+    }
+    for (size_t word = 0; word < changed_.size(); ++word) {
+      for (uint64_t bits = changed_[word]; bits != 0; bits &= bits - 1) {
+        f(static_cast<uint32_t>(word << 6) + static_cast<uint32_t>(std::countr_zero(bits)));
+      }
+    }
+  }
+  uint32_t changed_count() const {
+    if (changed_.empty()) return size_;
+    uint32_t count = 0;
+    for (const uint64_t bits : changed_) count += static_cast<uint32_t>(std::popcount(bits));
+    return count;
   }
 
  private:

@@ -78,6 +78,8 @@ class SnapshotFileWriter final : public SnapshotWriter {
 
   Status add(int key_group, std::string_view key, std::string_view value, bool is_tombstone);
   Status flush_group();
+  void sort_slots();
+  void reserve_entries(size_t bytes);
   void drop_repeated_keys();
   void choose_run();
   SnapshotEntry entry_at(const Slot& slot) const;
@@ -89,6 +91,7 @@ class SnapshotFileWriter final : public SnapshotWriter {
   Status end_section();
   Status flush_items();
   Status flush_out();
+  void checksum_until(size_t end);
   Status fail(Status status);
 
   FileSystem& files_;
@@ -99,9 +102,11 @@ class SnapshotFileWriter final : public SnapshotWriter {
   bool finished_ = false;
 
   // The key group being collected.
-  std::vector<char> entries_;
+  std::unique_ptr<char[]> entries_;
   size_t entries_used_ = 0;
+  size_t entries_room_ = 0;
   std::vector<Slot> slots_;
+  std::vector<Slot> sorted_;
   int group_ = -1;
   bool is_sorted_ = true;
   std::vector<RunEnd> run_ends_;  // By state.
@@ -124,7 +129,8 @@ class SnapshotFileWriter final : public SnapshotWriter {
 
   std::unique_ptr<WritableFile> file_;
   uint64_t flushed_bytes_ = 0;
-  uint32_t file_crc32c_ = 0;
+  uint32_t file_crc32c_ = 0;  // Of what was flushed and the first `checksummed_` bytes of out_.
+  size_t checksummed_ = 0;
 };
 
 }  // namespace sluice

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/codec.h"
 #include "core/schema.h"
 #include "core/status.h"
 #include "state/api/state_ttl.h"
@@ -21,6 +22,14 @@ class CellWriter {
   virtual ~CellWriter() = default;
   /// `suffix` follows the key's bytes: the map key of a MapState, otherwise empty.
   virtual void put(std::string_view suffix, std::string_view value) = 0;
+
+  /// Empty buffers for the bytes of an entry, used again for every entry.
+  EncodeBuffer& new_suffix() { return suffix_.clear(); }
+  EncodeBuffer& new_value() { return value_.clear(); }
+
+ private:
+  EncodeBuffer suffix_;
+  EncodeBuffer value_;
 };
 
 struct CellContext {
@@ -48,6 +57,10 @@ struct CellType {
   void (*destroy)(char* cell) = nullptr;
   /// Writes the entries of a present cell, without expired ones.
   void (*write)(const char* cell, const CellContext& context, CellWriter& writer) = nullptr;
+  /// Fetches into the cache what write() will read outside of the row: step 0 first, and each of
+  /// the `fetch_steps` when what the one before has asked for is there. Null: nothing.
+  void (*fetch)(const char* cell, uint32_t step) = nullptr;
+  uint32_t fetch_steps = 0;
   /// Adds a restored entry; `is_present` says whether the cell holds something and is set when it
   /// does afterwards (an entry that has expired meanwhile is dropped).
   Status (*read)(char* cell, bool& is_present, const CellContext& context, std::string_view suffix,

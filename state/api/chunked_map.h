@@ -152,6 +152,27 @@ class ChunkedMap {
       }
     }
   }
+  /// Fetches the beginning of the map into the cache, step by step as CellType::fetch.
+  static constexpr uint32_t kFetchSteps = kContainsText<K> || kContainsText<V> ? 4 : 3;
+  void fetch(uint32_t step) const {
+    constexpr size_t kEntriesMax = 4;
+    if (chunks_.empty()) return;
+    if (step == 0) {
+      fetch_bytes(chunks_.data(), chunks_.size() * sizeof(Chunk*));
+    } else if (step == 1) {
+      fetch_bytes(chunks_.front(), sizeof(Chunk));
+    } else {
+      const auto& entries = chunks_.front()->entries;
+      if (step == 2) {
+        fetch_bytes(entries.data(), entries.size() * sizeof(Entry));
+        return;
+      }
+      for (size_t i = 0; i < std::min(entries.size(), kEntriesMax); ++i) {
+        fetch_texts(entries[i].key);
+        fetch_texts(entries[i].value);
+      }
+    }
+  }
   /// The smallest entry; the map is not empty.
   const Entry& front() const { return chunks_.front()->entries.front(); }
 

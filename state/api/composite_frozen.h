@@ -22,6 +22,9 @@ class CompositeFrozen final : public FrozenState {
     }
     return Status::ok();
   }
+  void release_while_writing() override {
+    for (const auto& part : parts_) part->release_while_writing();
+  }
   size_t size_hint() const override {
     size_t bytes = 0;
     for (const auto& part : parts_) bytes += part->size_hint();

@@ -34,9 +34,12 @@ FrozenRows::FrozenRows(std::shared_ptr<const RowLayout> layout, int64_t now_ms)
     : layout_(std::move(layout)), now_ms_(now_ms) {}
 
 FrozenRows::~FrozenRows() {
-  for (const FrozenGroup& group : groups_) {
-    for (const FrozenPage& page : group.pages) layout_->release_page(page.page);
-  }
+  for (FrozenGroup& group : groups_) release_pages(group);
+}
+
+void FrozenRows::release_pages(FrozenGroup& group) {
+  for (const FrozenPage& page : group.pages) layout_->release_page(page.page);
+  group.pages.clear();
 }
 
 void FrozenRows::add_group(FrozenGroup group, uint32_t rows) {
@@ -91,8 +94,10 @@ Status FrozenRows::write(SnapshotWriter& writer, bool incremental) {
     SLUICE_RETURN_IF_ERROR(writer.begin_keyed_state(cell.name, cell.schema));
     FrozenCold::Walk cold;
     if (cold_) cold = incremental ? cold_->changes() : cold_->rows();
-    for (const FrozenGroup& group : groups_) {
+    const bool is_last = is_last_write_ && &cell == &layout_->cells.back();
+    for (FrozenGroup& group : groups_) {
       SLUICE_RETURN_IF_ERROR(write_group(cell, group, cold, writer, incremental));
+      if (is_last) release_pages(group);
     }
   }
   return Status::ok();
@@ -116,26 +121,48 @@ Status FrozenRows::write_group(const RowCell& cell, const FrozenGroup& group,
 
 Status FrozenRows::write_pages(const RowCell& cell, const FrozenGroup& group, RowWriter& row_writer,
                                bool incremental) const {
-  const CellContext context{.ttl = cell.ttl, .now_ms = now_ms_};
   for (const FrozenPage& frozen : group.pages) {
     if (incremental && !frozen.is_changed) continue;
-    for (uint32_t slot = 0; slot < frozen.page->used; ++slot) {
-      const char* row = frozen.page->rows() + size_t{slot} * layout_->row_bytes;
-      const uint64_t header = load_header(row);
-      if ((header & kRowInUse) == 0 || (incremental && (header & kRowDirty) == 0)) continue;
-      const bool present = (header & cell.ref.bit) != 0;
-      // A changed row that lacks the value may have had it at the freeze before.
-      const bool erase =
-          incremental && !present && !cell.type->has_suffix && (header & kRowFresh) == 0;
-      if (!present && !erase) continue;
-      row_writer.start(*layout_->key, row + layout_->key_offset);
-      if (present) {
-        cell.type->write(row + cell.ref.offset, context, row_writer);
-      } else {
-        row_writer.erase();
-      }
-      SLUICE_RETURN_IF_ERROR(row_writer.status());
+    SLUICE_RETURN_IF_ERROR(write_page(cell, *frozen.page, row_writer, incremental));
+  }
+  return Status::ok();
+}
+
+// What rows refer to has long left the cache, so it is fetched some rows before it is written:
+// each step of fetching runs kFetchAhead rows in front of the next one.
+Status FrozenRows::write_page(const RowCell& cell, RowPage& page, RowWriter& row_writer,
+                              bool incremental) const {
+  constexpr uint32_t kFetchAhead = 4;
+  const CellContext context{.ttl = cell.ttl, .now_ms = now_ms_};
+  const uint64_t wanted = incremental ? kRowInUse | kRowDirty : kRowInUse;
+  const uint64_t fetched = wanted | cell.ref.bit;
+  const auto row_at = [&](uint32_t slot) {
+    return page.rows() + size_t{slot} * layout_->row_bytes;
+  };
+  const uint32_t lead = cell.type->fetch_steps * kFetchAhead;
+  for (uint32_t i = 0; i < page.used + lead; ++i) {
+    for (uint32_t step = 0; step < cell.type->fetch_steps; ++step) {
+      const uint32_t slot = i - step * kFetchAhead;  // Before the first one: beyond the last.
+      if (slot >= page.used) continue;
+      const char* row = row_at(slot);
+      if ((load_header(row) & fetched) == fetched) cell.type->fetch(row + cell.ref.offset, step);
     }
+    if (i < lead) continue;
+    const char* row = row_at(i - lead);
+    const uint64_t header = load_header(row);
+    if ((header & wanted) != wanted) continue;
+    const bool present = (header & cell.ref.bit) != 0;
+    // A changed row that lacks the value may have had it at the freeze before.
+    const bool erase =
+        incremental && !present && !cell.type->has_suffix && (header & kRowFresh) == 0;
+    if (!present && !erase) continue;
+    row_writer.start(*layout_->key, row + layout_->key_offset);
+    if (present) {
+      cell.type->write(row + cell.ref.offset, context, row_writer);
+    } else {
+      row_writer.erase();
+    }
+    SLUICE_RETURN_IF_ERROR(row_writer.status());
   }
   return Status::ok();
 }

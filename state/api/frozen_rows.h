@@ -45,6 +45,7 @@ class FrozenRows final : public FrozenState {
   void set_cold(std::unique_ptr<FrozenCold> cold) { cold_ = std::move(cold); }
 
   Status write(SnapshotWriter& writer, bool incremental) override;
+  void release_while_writing() override { is_last_write_ = true; }
   size_t size_hint() const override { return rows_ * layout_->row_bytes; }
 
  private:
@@ -56,12 +57,16 @@ class FrozenRows final : public FrozenState {
                     RowWriter& row_writer, KeySet& deleted, bool incremental) const;
   Status write_pages(const RowCell& cell, const FrozenGroup& group, RowWriter& row_writer,
                      bool incremental) const;
+  Status write_page(const RowCell& cell, RowPage& page, RowWriter& row_writer,
+                    bool incremental) const;
+  void release_pages(FrozenGroup& group);
   /// Keys of rows in memory that hide what the cold store has.
   KeySet keys_in_memory(const FrozenGroup& group, bool changed_only) const;
 
   std::shared_ptr<const RowLayout> layout_;
   int64_t now_ms_;
   size_t rows_ = 0;
+  bool is_last_write_ = false;
   std::vector<FrozenGroup> groups_;  // In rising order.
   std::unique_ptr<FrozenCold> cold_;
 };

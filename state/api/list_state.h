@@ -88,6 +88,8 @@ struct ListCell {
       type.share = [](char* cell) { box_of(cell)->add_reference(); };
       type.destroy = [](char* cell) { box_of(cell)->release(); };
       type.write = &ListCell::write;
+      type.fetch = &ListCell::fetch;
+      type.fetch_steps = kContainsText<T> ? 3 : 2;
       type.read = &ListCell::read;
       type.expire = &ListCell::expire;
       type.outside_bytes = [](const char* cell) { return box_of(cell)->value().bytes; };
@@ -104,21 +106,34 @@ struct ListCell {
  private:
   static void write(const char* cell, const CellContext& context, CellWriter& out) {
     const ListItems<T>& list = box_of(cell)->value();
-    std::string bytes;
-    ByteWriter writer(bytes);
-    writer.fixed(uint32_t{0});
+    EncodeBuffer& bytes = out.new_value();
+    bytes.fixed(uint32_t{0});
     uint32_t count = 0;
     for (size_t i = 0; i < list.items.size(); ++i) {
       if (context.ttl.is_on()) {
         if (context.ttl.is_expired(list.times[i], context.now_ms)) continue;
-        writer.fixed(list.times[i]);
+        bytes.fixed(list.times[i]);
       }
-      Codec<T>::encode(list.items[i], writer);
+      Codec<T>::encode(list.items[i], bytes);
       ++count;
     }
     if (count == 0) return;
-    std::memcpy(bytes.data(), &count, sizeof(count));
-    out.put({}, bytes);
+    bytes.overwrite(0, count);
+    out.put({}, bytes.view());
+  }
+  static void fetch(const char* cell, uint32_t step) {
+    constexpr size_t kItemsMax = 4;
+    const Box* box = box_of(cell);
+    if (step == 0) {
+      fetch_bytes(box, sizeof(Box));
+      return;
+    }
+    const auto& items = box->value().items;
+    if (step == 1) {
+      fetch_bytes(items.data(), items.size() * sizeof(T));
+    } else {
+      for (size_t i = 0; i < std::min(items.size(), kItemsMax); ++i) fetch_texts(items[i]);
+    }
   }
   static Status read(char* cell, bool& is_present, const CellContext& context,
                      std::string_view suffix, std::string_view value) {

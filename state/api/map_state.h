@@ -51,6 +51,8 @@ struct MapCell {
       type.share = [](char* cell) { box_of(cell)->add_reference(); };
       type.destroy = [](char* cell) { box_of(cell)->release(); };
       type.write = &MapCell::write;
+      type.fetch = &MapCell::fetch;
+      type.fetch_steps = 1 + Map::kFetchSteps;
       type.read = &MapCell::read;
       type.expire = &MapCell::expire;
       type.outside_bytes = [](const char* cell) { return box_of(cell)->value().bytes; };
@@ -71,21 +73,25 @@ struct MapCell {
     return last;
   }
   static void write(const char* cell, const CellContext& context, CellWriter& out) {
-    std::string suffix;
-    std::string value;
     box_of(cell)->value().map.for_each_while(
         [&](const typename Map::Entry& entry, int64_t time_ms) {
           if (context.ttl.is_expired(time_ms, context.now_ms)) return true;
-          suffix.clear();
-          value.clear();
-          ByteWriter key_writer(suffix);
-          Codec<K>::encode(entry.key, key_writer);
-          ByteWriter value_writer(value);
-          if (context.ttl.is_on()) value_writer.fixed(time_ms);
-          Codec<V>::encode(entry.value, value_writer);
-          out.put(suffix, value);
+          EncodeBuffer& suffix = out.new_suffix();
+          EncodeBuffer& value = out.new_value();
+          Codec<K>::encode(entry.key, suffix);
+          if (context.ttl.is_on()) value.fixed(time_ms);
+          Codec<V>::encode(entry.value, value);
+          out.put(suffix.view(), value.view());
           return true;
         });
+  }
+  static void fetch(const char* cell, uint32_t step) {
+    const Box* box = box_of(cell);
+    if (step == 0) {
+      fetch_bytes(box, sizeof(Box));
+    } else {
+      box->value().map.fetch(step - 1);
+    }
   }
   static Status read(char* cell, bool& is_present, const CellContext& context,
                      std::string_view suffix, std::string_view value) {

@@ -7,6 +7,7 @@
 // Thread-safe counts: frozen views are released on I/O threads.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
@@ -47,6 +48,29 @@ class TextBlock {
   }
   std::atomic<uint32_t> references_{1};
 };
+
+/// Asks for the cache lines of `size` bytes, at most eight.
+inline void fetch_bytes(const void* data, size_t size) {
+  constexpr size_t kLineBytes = 64;
+  constexpr size_t kLinesMax = 8;
+  const char* at = static_cast<const char*>(data);
+  for (size_t i = 0; i < std::min(size, kLineBytes * kLinesMax); i += kLineBytes) {
+    __builtin_prefetch(at + i);
+  }
+  if (size > 0 && size < kLineBytes * kLinesMax) __builtin_prefetch(at + size - 1);
+  // GCC takes a function that only prefetches for one without effect and drops the calls.
+  asm volatile("");
+}
+
+/// Asks for the bytes of a stored value's long texts.
+template <class T>
+void fetch_texts(const T& value) {
+  if constexpr (kContainsText<T>) {
+    for_each_text(value, [](const Text& text) {
+      if (!text.is_inline()) fetch_bytes(text.data(), text.size());
+    });
+  }
+}
 
 /// Replaces every long Text in `value` by a copy in a block of its own.
 template <class T>

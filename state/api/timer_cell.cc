@@ -105,18 +105,25 @@ CellSchema TimerCell::schema() { return {schema_text<StoredTimers>(), {}}; }
 
 void TimerCell::write(const char* cell, const CellContext& /*context*/, CellWriter& out) {
   const auto& timers = *reinterpret_cast<const TimerCell*>(cell);
-  StoredTimers stored;
+  // The bytes of StoredTimers.
+  EncodeBuffer& bytes = out.new_value();
+  bytes.fixed(static_cast<uint32_t>(timers.size()));
+  const auto append = [&](TimerDomain domain, const Timer& timer) {
+    bytes.fixed(domain);
+    bytes.fixed(timer.time);
+    bytes.fixed(timer.name_space);
+  };
   if (timers.mode_ == Mode::kOne) {
-    stored.emplace_back(timers.one_domain_, timers.one_.time, timers.one_.name_space);
+    append(timers.one_domain_, timers.one_);
   } else {
     for (const TimerDomain domain : {TimerDomain::kEvent, TimerDomain::kProcessing}) {
       timers.set_of(domain).for_each_while([&](const TimerSet::Entry& entry, int64_t) {
-        stored.emplace_back(domain, entry.key.time, entry.key.name_space);
+        append(domain, entry.key);
         return true;
       });
     }
   }
-  out.put({}, encode_to_string(stored));
+  out.put({}, bytes.view());
 }
 
 Status TimerCell::read(char* cell, bool& is_present, const CellContext& context,

@@ -42,6 +42,10 @@ struct ValueCell {
         type.destroy = [](char* cell) { Stored::destroy(cell); };
       }
       type.write = &ValueCell::write;
+      if constexpr (Stored::kHasReferences) {
+        type.fetch = &ValueCell::fetch;
+        type.fetch_steps = 1;
+      }
       type.read = &ValueCell::read;
       if constexpr (Stored::kHasReferences) {
         type.outside_bytes = [](const char* cell) {
@@ -60,14 +64,20 @@ struct ValueCell {
 
  private:
   static void write(const char* cell, const CellContext& context, CellWriter& out) {
-    std::string bytes;
-    ByteWriter writer(bytes);
+    EncodeBuffer& bytes = out.new_value();
     if constexpr (kTimed) {
       if (context.ttl.is_expired(touched(cell), context.now_ms)) return;
-      writer.fixed(touched(cell));
+      bytes.fixed(touched(cell));
     }
-    Codec<T>::encode(Stored::get(cell), writer);
-    out.put({}, bytes);
+    Codec<T>::encode(Stored::get(cell), bytes);
+    out.put({}, bytes.view());
+  }
+  static void fetch(const char* cell, uint32_t /*step*/) {
+    if constexpr (Stored::kInline) {
+      fetch_texts(Stored::get(cell));
+    } else {
+      fetch_bytes(Stored::box_of(cell), sizeof(typename Stored::Box));
+    }
   }
   static Status read(char* cell, bool& is_present, const CellContext& context,
                      std::string_view suffix, std::string_view value) {

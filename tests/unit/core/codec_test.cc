@@ -2,7 +2,9 @@
 // damaged byte is read outside the buffer.
 #include "core/codec.h"
 
+#include <array>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <string>
 
@@ -194,4 +196,29 @@ TEST_CASE("codec: truncated and damaged bytes never lead outside the buffer") {
 }
 
 }  // namespace
+TEST_CASE("codec: an EncodeBuffer holds what a writer would have appended to a string") {
+  Random random(3);
+  EncodeBuffer buffer;
+  CHECK(buffer.view().empty());
+  for (int round = 0; round < 200; ++round) {
+    std::string expected;
+    ByteWriter writer(expected);
+    buffer.clear();
+    for (uint64_t left = random.below(40); left > 0; --left) {
+      const auto number = static_cast<int64_t>(random.next());
+      const std::string text(random.below(random.one_in(10) ? 2000 : 20), 'x');
+      writer.fixed(number);
+      writer.text(text);
+      buffer.fixed(number);
+      buffer.text(text);
+      CHECK(buffer.size() == writer.size());
+    }
+    if (!expected.empty()) {
+      std::memcpy(expected.data(), "12345678", 8);
+      buffer.overwrite(0, std::array{'1', '2', '3', '4', '5', '6', '7', '8'});
+    }
+    CHECK(buffer.view() == expected);
+  }
+}
+
 }  // namespace sluice

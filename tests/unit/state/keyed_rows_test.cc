@@ -129,6 +129,36 @@ TEST_CASE("semantics rule 36: every NaN is one key and the zeros are one") {
   CHECK(rows.row_count() == 2);
 }
 
+TEST_CASE("keyed rows: pages that were written for the last time are not copied") {
+  for (const bool is_last : {false, true}) {
+    CAPTURE(is_last);
+    ManualClock clock;
+    KeyedRows<int64_t> rows(RowTable::Options{.clock = &clock});
+    auto text = *ValueState<Text>::add_to(rows, {"text"});
+    auto count = *ValueState<int64_t>::add_to(rows, {"count"});
+    rows.seal();
+    const auto update_all = [&] {
+      for (int64_t key = 0; key < 5000; ++key) {
+        rows.set_current_key(key, stable_hash(key));
+        text.update(Text::view("a text that does not fit into the row"));
+        ++count.get_or_create();
+        rows.clear_current_key();
+      }
+    };
+    update_all();
+    const size_t before = rows.bytes();
+    const auto frozen = rows.freeze();
+    if (is_last) frozen->release_while_writing();
+    MemorySnapshot snapshot;
+    REQUIRE(frozen->write(snapshot, false).is_ok());
+    size_t entries = 0;
+    for (const auto& [state, of_state] : entries_of(snapshot)) entries += of_state.size();
+    CHECK(entries == 10000);
+    update_all();
+    CHECK((rows.bytes() == before) == is_last);
+  }
+}
+
 TEST_CASE("semantics rule 42: changes after the barrier do not reach the snapshot") {
   Table<int64_t> table;
   Random random(3);

@@ -74,6 +74,53 @@ TEST_CASE("crc32c: the check value of the polynomial, both ways of computing it"
   }
 }
 
+TEST_CASE("crc32c: long pieces and sums of pieces give the same as byte by byte") {
+  Random random(11);
+  std::string bytes;
+  for (int i = 0; i < 70000; ++i) bytes.push_back(static_cast<char>(random.next()));
+  for (int round = 0; round < 60; ++round) {
+    const size_t from = random.below(16);
+    const size_t size = random.below(bytes.size() - from);
+    const size_t cut = random.below(size + 1);
+    const char* data = bytes.data() + from;
+    const uint32_t whole = crc32c_portable(0, data, size);
+    CHECK(crc32c(0, data, size) == whole);
+    const uint32_t tail = crc32c(0, data + cut, size - cut);
+    CHECK(crc32c_combine(crc32c(0, data, cut), tail, size - cut) == whole);
+  }
+}
+
+TEST_CASE_FIXTURE(Fixture, "snapshot_file: a large group with keys alike at their beginnings") {
+  options = {.inline_bytes_max = 0};
+  Random random(5);
+  Entries expected;
+  const auto id = identity(1, true);
+  const SnapshotFile file = write(id, [&](SnapshotWriter& writer) {
+    REQUIRE(writer.begin_keyed_state("state", "(i64,i64)").is_ok());
+    for (int i = 0; i < 20000; ++i) {
+      std::string key;
+      ByteWriter bytes(key);
+      bytes.fixed(random.below(300));
+      if (random.one_in(2)) bytes.fixed(random.below(30));
+      // Written twice, or erased and written: the entry stands.
+      if (random.one_in(3)) REQUIRE(writer.erase(3, key).is_ok());
+      const auto found = expected.find({3, key});
+      if (found != expected.end()) continue;
+      const std::string value = std::to_string(i);
+      REQUIRE(writer.put(3, key, value).is_ok());
+      expected[{3, key}] = value;
+    }
+  });
+  CHECK(file.entries == expected.size());
+  CHECK(crc32c(*files.read_file(file.path)) == file.crc32c);
+  const auto base = identity(0, false);
+  const SnapshotFile empty = write(base, [](SnapshotWriter& writer) {
+    REQUIRE(writer.begin_keyed_state("state", "(i64,i64)").is_ok());
+  });
+  const OperatorChains chains{"counter", 16, {SnapshotChain{{empty, file}}}};
+  CHECK(read_all(files, chains, 0, 1) == expected);
+}
+
 TEST_CASE_FIXTURE(Fixture, "snapshot_file: entries in any order come back sorted, once each") {
   Random random(1);
   for (int round = 0; round < 50; ++round) {

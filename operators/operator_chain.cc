@@ -311,23 +311,24 @@ int64_t OperatorChain::next_processing_timer() const {
   return next;
 }
 
-bool OperatorChain::fire_processing_timers(int64_t now_ms) {
+OperatorChain::Timers OperatorChain::fire_processing_timers(int64_t now_ms) {
+  bool are_left = false;
   for (size_t i = 0; i < stages_.size(); ++i) {
-    while (stages_[i].op->next_processing_timer() < now_ms) {
-      if (!pump()) return false;
-      Progress progress = Progress::kDone;
-      if (!guarded(i, [&] {
-            progress = stages_[i].op->on_processing_time(now_ms);
-            return Status::ok();
-          })) {
-        return false;
-      }
-      drained_ = false;
-      if (progress == Progress::kDone) break;
-      if (progress == Progress::kAwait) return false;
+    if (stages_[i].op->next_processing_timer() >= now_ms) continue;
+    if (!pump()) return Timers::kBlocked;
+    Progress progress = Progress::kDone;
+    if (!guarded(i, [&] {
+          progress = stages_[i].op->on_processing_time(now_ms);
+          return Status::ok();
+        })) {
+      return Timers::kBlocked;
     }
+    drained_ = false;
+    if (progress == Progress::kAwait) return Timers::kBlocked;
+    are_left = are_left || progress == Progress::kOutputFull;
   }
-  return pump();
+  if (!pump()) return Timers::kBlocked;
+  return are_left ? Timers::kMore : Timers::kFired;
 }
 
 Status OperatorChain::on_idle() {

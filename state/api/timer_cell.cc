@@ -95,6 +95,16 @@ const CellType* TimerCell::type() {
     };
     type.destroy = [](char* cell) { reinterpret_cast<TimerCell*>(cell)->clear(); };
     type.write = &TimerCell::write;
+    type.fetch = [](const char* cell, uint32_t step) {
+      const auto* timers = reinterpret_cast<const TimerCell*>(cell);
+      if (timers->mode_ != Mode::kSets) return;
+      if (step == 0) {
+        fetch_bytes(timers->box_, sizeof(Box));
+      } else {
+        for (const TimerSet& set : timers->box_->value().sets) set.fetch(step - 1);
+      }
+    };
+    type.fetch_steps = 1 + TimerSet::kFetchSteps;
     type.read = &TimerCell::read;
     return type;
   }();

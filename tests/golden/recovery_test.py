@@ -21,6 +21,7 @@ FLIGHTS = "jobs/data/us_flights_2001q1.csv"
 RULES = "jobs/data/delay_rules.csv"
 STARTS_MAX = 400
 RESTORES_MIN = 3
+SLOWER_MAX = 3
 
 # Name, flags, and how many records a second are read, so that several checkpoints fall into a run.
 JOBS = (
@@ -65,6 +66,16 @@ def start(job, flags, fail_point=None):
 
 
 def check(job, flags, rate, way, parallelisms, more):
+    """On a busy machine few checkpoints fall into a run: then it is made longer."""
+    for slower in range(SLOWER_MAX):
+        if restores_of(job, flags, max(1, rate // 4 ** slower), way, parallelisms,
+                       more) >= RESTORES_MIN:
+            return
+    raise AssertionError(f"{job} {way}: less than {RESTORES_MIN} restores")
+
+
+def restores_of(job, flags, rate, way, parallelisms, more):
+    """How often the job was restored until it had written what it has to."""
     root = tempfile.mkdtemp(dir=os.environ.get("TEST_TMPDIR"))
     undisturbed = start(job, [*flags, "--output", f"{root}/expected", "-p", 1])
     assert undisturbed.returncode == 0, undisturbed.stderr
@@ -87,9 +98,9 @@ def check(job, flags, rate, way, parallelisms, more):
         missing, extra = set(want) - set(have), set(have) - set(want)
         assert want == have, (f"{job} {way}, folder '{folder}': {len(have)} rows, not {len(want)}; "
                               f"missing {sorted(missing)[:3]}, extra {sorted(extra)[:3]}")
-    assert restores >= RESTORES_MIN, f"{job} {way}: only {restores} restores"
     print(f"{job}, {way}: {restores + 1} restores, {sum(map(len, rows.values()))} rows", flush=True)
     shutil.rmtree(root)
+    return restores
 
 
 def main():

@@ -1,6 +1,7 @@
 #include "actors/element_frames.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "core/codec.h"
@@ -62,10 +63,10 @@ StreamBatch decode_data(ByteReader& reader, const RecordType& type) {
 
 }  // namespace
 
-uint32_t frame_checksum(const Frame& frame) {
-  const uint64_t number = frame.sequence * 2 + (frame.ends_element ? 1 : 0);
-  const uint32_t of_number = crc32c(0, &number, sizeof number);
-  return crc32c(of_number, frame.bytes.data(), frame.bytes.size());
+uint32_t frame_checksum(uint64_t token, const Frame& frame) {
+  const std::array<uint64_t, 2> head = {token, frame.sequence * 2 + (frame.ends_element ? 1 : 0)};
+  const uint32_t of_head = crc32c(0, head.data(), sizeof head);
+  return crc32c(of_head, frame.bytes.data(), frame.bytes.size());
 }
 
 Status FrameEncoder::encode(const StreamElement& element, const std::function<void(Frame)>& emit) {
@@ -101,7 +102,7 @@ Status FrameEncoder::encode(const StreamElement& element, const std::function<vo
     frame.ends_element = at + kFrameBytes >= size;
     // Moved only when it is the one frame. NOLINTNEXTLINE(bugprone-use-after-move)
     frame.bytes = size <= kFrameBytes ? std::move(bytes) : bytes.substr(at, kFrameBytes);
-    frame.crc32c = frame_checksum(frame);
+    frame.crc32c = frame_checksum(token_, frame);
     const bool is_last = frame.ends_element;
     emit(std::move(frame));
     if (is_last) break;
@@ -114,7 +115,7 @@ Result<std::optional<StreamElement>> FrameDecoder::take(Frame frame) {
     return Status::corruption("frame " + std::to_string(frame.sequence) + " where frame " +
                               std::to_string(next_sequence_) + " was due: data was lost");
   }
-  if (frame.crc32c != frame_checksum(frame)) {
+  if (frame.crc32c != frame_checksum(token_, frame)) {
     return Status::corruption("frame " + std::to_string(frame.sequence) +
                               " does not match its checksum");
   }

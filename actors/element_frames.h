@@ -21,7 +21,7 @@ inline constexpr size_t kFrameBytes = 256 * 1024;
 /// Larger than this is no record any more; checked before memory is taken for it.
 inline constexpr size_t kElementBytesMax = 64 * 1024 * 1024;
 
-/// One frame before it gets the token of its channel.
+/// One frame of a channel, whose token goes with it.
 struct Frame {
   uint64_t sequence = 0;
   uint32_t crc32c = 0;
@@ -31,19 +31,22 @@ struct Frame {
 
 class FrameEncoder {
  public:
-  explicit FrameEncoder(const Clock* clock) : clock_(clock) {}
+  /// `token`: of the channel.
+  FrameEncoder(const Clock* clock, uint64_t token) : clock_(clock), token_(token) {}
   /// Calls `emit` with the frames of the element, in order.
   Status encode(const StreamElement& element, const std::function<void(Frame)>& emit);
 
  private:
   const Clock* clock_;
+  const uint64_t token_;
   uint64_t next_sequence_ = 0;
 };
 
 class FrameDecoder {
  public:
-  /// `type`: of the records on this channel.
-  FrameDecoder(const Clock* clock, const RecordType* type) : clock_(clock), type_(type) {}
+  /// `type`: of the records on this channel, `token` is its own.
+  FrameDecoder(const Clock* clock, const RecordType* type, uint64_t token)
+      : clock_(clock), type_(type), token_(token) {}
   /// The element that `frame` completes, or nothing yet.
   Result<std::optional<StreamElement>> take(Frame frame);
 
@@ -52,11 +55,12 @@ class FrameDecoder {
 
   const Clock* clock_;
   const RecordType* type_;
+  const uint64_t token_;
   uint64_t next_sequence_ = 0;
   std::string partial_;
 };
 
-/// Checksum of a frame: over its number, its end mark and its bytes.
-uint32_t frame_checksum(const Frame& frame);
+/// Checksum of a frame: over its channel's token, its number, its end mark and its bytes.
+uint32_t frame_checksum(uint64_t token, const Frame& frame);
 
 }  // namespace sluice

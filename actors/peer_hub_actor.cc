@@ -26,14 +26,7 @@ Behavior PeerHubActor::make_behavior() {
   refuse_unknown_messages(this, [](const std::string&) {});
   return {
       [this](DataFrame& frame) { frame_arrived(frame); },
-      [this](const CreditFrame& credit) {
-        const auto found = channels_.find(credit.token);
-        if (found == channels_.end()) {
-          ++dropped_frames_;
-          return;
-        }
-        send(found->second.task, Credit{found->second.channel, credit.credits, BatchPtr()});
-      },
+      [this](const CreditFrame& credit) { credit_arrived(credit); },
       [this](const FramesTaken& taken) {
         if (Peer* peer = sender_peer()) peer->link->taken(taken.bytes);
       },
@@ -162,8 +155,12 @@ void PeerHubActor::peer_down(const caf::actor_addr& address) {
   const std::shared_ptr<PeerLink> link = lost->second.link;
   peers_.erase(lost);
   link->close();
-  const Status status =
-      Status::unavailable("the connection to TaskManager " + link->node() + " was lost");
+  fail_channels(link,
+                Status::unavailable("the connection to TaskManager " + link->node() + " was lost"));
+}
+
+/// The tasks with channels over this connection fail; the channels are gone.
+void PeerHubActor::fail_channels(const std::shared_ptr<PeerLink>& link, const Status& status) {
   std::set<caf::actor_addr> told;
   std::erase_if(channels_, [&](const auto& entry) {
     const Channel& channel = entry.second;
@@ -202,6 +199,23 @@ void PeerHubActor::open_channels(const Wire<proto::OpenChannels>& wire) {
   }
 }
 
+/// Of a channel that has ended here, or of none: a damaged token must not pass for the former, or
+/// the channel it was meant for would wait for ever.
+void PeerHubActor::drop(bool is_damaged) {
+  ++dropped_frames_;
+  Peer* peer = is_damaged ? sender_peer() : nullptr;
+  if (peer == nullptr) return;
+  fail_channels(peer->link,
+                Status::corruption("what TaskManager " + peer->link->node() + " sends is damaged"));
+}
+
+void PeerHubActor::credit_arrived(const CreditFrame& credit) {
+  const bool is_damaged = credit.crc32c != credit_checksum(credit);
+  const auto found = channels_.find(credit.token);
+  if (found == channels_.end() || is_damaged) return drop(is_damaged);
+  send(found->second.task, Credit{found->second.channel, credit.credits, BatchPtr()});
+}
+
 void PeerHubActor::frame_arrived(DataFrame& frame) {
   if (Peer* peer = sender_peer()) {
     peer->taken_bytes += frame.bytes.size();
@@ -210,13 +224,12 @@ void PeerHubActor::frame_arrived(DataFrame& frame) {
     }
   }
   const auto found = channels_.find(frame.token);
+  Frame bare{frame.sequence, frame.crc32c, frame.ends_element, std::move(frame.bytes)};
   if (found == channels_.end() || !found->second.input) {
-    ++dropped_frames_;
-    return;
+    return drop(bare.crc32c != frame_checksum(frame.token, bare));
   }
-  send(found->second.task, FrameArrived{found->second.channel, found->second.input,
-                                        Frame{frame.sequence, frame.crc32c, frame.ends_element,
-                                              std::move(frame.bytes)}});
+  send(found->second.task,
+       FrameArrived{found->second.channel, found->second.input, std::move(bare)});
 }
 
 }  // namespace sluice

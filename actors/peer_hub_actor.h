@@ -63,6 +63,9 @@ class PeerHubActor final : public ActorBase {
   void answer_waiting();
   void fail_waiting(const std::string& incarnation, const Status& status);
   void open_channels(const Wire<proto::OpenChannels>& wire);
+  void credit_arrived(const CreditFrame& credit);
+  void drop(bool is_damaged);
+  void fail_channels(const std::shared_ptr<PeerLink>& link, const Status& status);
   void frame_arrived(DataFrame& frame);
   void peer_down(const caf::actor_addr& address);
   Peer* sender_peer();

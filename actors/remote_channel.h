@@ -17,7 +17,7 @@ namespace sluice {
 class RemoteOutput {
  public:
   RemoteOutput(uint64_t token, std::shared_ptr<PeerLink> link, const Clock* clock)
-      : token_(token), link_(std::move(link)), encoder_(clock) {}
+      : token_(token), link_(std::move(link)), encoder_(clock, token) {}
 
   Status send(const StreamElement& element) {
     return encoder_.encode(element, [this](Frame frame) {
@@ -39,10 +39,10 @@ class RemoteInput {
 
   Result<std::optional<StreamElement>> take(Frame frame, const Clock* clock,
                                             const RecordType* type) {
-    if (!decoder_) decoder_.emplace(clock, type);
+    if (!decoder_) decoder_.emplace(clock, type, token_);
     return decoder_->take(std::move(frame));
   }
-  void grant(uint32_t credits) { link_->grant(CreditFrame{token_, credits}); }
+  void grant(uint32_t credits) { link_->grant(make_credit(token_, credits)); }
 
  private:
   const uint64_t token_;

@@ -1,6 +1,21 @@
 #include "actors/wire.h"
 
+#include <array>
+
+#include "core/crc32c.h"
+
 namespace sluice {
+
+uint32_t credit_checksum(const CreditFrame& credit) {
+  const std::array<uint64_t, 2> numbers = {credit.token, credit.credits};
+  return crc32c(0, numbers.data(), sizeof numbers);
+}
+
+CreditFrame make_credit(uint64_t token, uint32_t credits) {
+  CreditFrame credit{token, credits, 0};
+  credit.crc32c = credit_checksum(credit);
+  return credit;
+}
 
 void register_wire_types(caf::actor_system_config& config) {
   for_each_wire_type(

@@ -43,7 +43,10 @@ struct DataFrame {
 struct CreditFrame {
   uint64_t token = 0;
   uint32_t credits = 0;
+  uint32_t crc32c = 0;  // credit_checksum() of the two.
 };
+uint32_t credit_checksum(const CreditFrame& credit);
+CreditFrame make_credit(uint64_t token, uint32_t credits);
 /// The receiving process has taken `bytes` bytes of frames from the connection.
 struct FramesTaken {
   uint64_t bytes = 0;
@@ -63,7 +66,7 @@ typename Inspector::result_type inspect(Inspector& f, DataFrame& x) {
 }
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, CreditFrame& x) {
-  return f(x.token, x.credits);
+  return f(x.token, x.credits, x.crc32c);
 }
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, FramesTaken& x) {

@@ -59,7 +59,7 @@ struct Sample<DataFrame> {
 };
 template <>
 struct Sample<CreditFrame> {
-  static CreditFrame make() { return {7, 8}; }
+  static CreditFrame make() { return make_credit(7, 8); }
   static bool equal(const CreditFrame& a, const CreditFrame& b) {
     return a.token == b.token && a.credits == b.credits;
   }

@@ -26,6 +26,8 @@ BatchPtr readings(int rows, std::string_view name) {
   return batch;
 }
 
+constexpr uint64_t kToken = 0x1122334455667788;
+
 std::vector<Frame> frames_of(FrameEncoder& encoder, const StreamElement& element) {
   std::vector<Frame> frames;
   REQUIRE(
@@ -48,8 +50,8 @@ StreamElement round_trip(FrameEncoder& encoder, FrameDecoder& decoder,
 
 TEST_CASE("element_frames: every bit of a floating point number survives") {
   const ManualClock clock;
-  FrameEncoder encoder(&clock);
-  FrameDecoder decoder(&clock, &record_type<Reading>());
+  FrameEncoder encoder(&clock, kToken);
+  FrameDecoder decoder(&clock, &record_type<Reading>(), kToken);
   const std::vector<uint64_t> patterns = {
       0x7FF8000000000001, 0xFFF80000DEADBEEF, 0x7FF0000000000000, 0xFFF0000000000000,
       0x8000000000000000, 0x0000000000000001, 0x000FFFFFFFFFFFFF, 0x7FF0000000000001};
@@ -71,8 +73,8 @@ TEST_CASE("element_frames: every bit of a floating point number survives") {
 
 TEST_CASE("element_frames: rows, times, marks and control elements come out as they went in") {
   const ManualClock clock;
-  FrameEncoder encoder(&clock);
-  FrameDecoder decoder(&clock, &record_type<Reading>());
+  FrameEncoder encoder(&clock, kToken);
+  FrameDecoder decoder(&clock, &record_type<Reading>(), kToken);
   StreamElement element =
       StreamElement::of_batch({readings(10, "a name that does not fit inline"), {}});
   add_mark(element.data.marks, 4, EventTime{7});
@@ -108,61 +110,64 @@ TEST_CASE("element_frames: rows, times, marks and control elements come out as t
 
 TEST_CASE("element_frames: a latency marker keeps its age on a host with another steady clock") {
   ManualClock sender(1000);
-  FrameEncoder encoder(&sender);
+  FrameEncoder encoder(&sender, kToken);
   StreamElement marker = StreamElement::of_kind(ElementKind::kLatencyMarker);
   marker.marker_ns = sender.steady_ns() - 3'000'000;
   const ManualClock receiver(1002);  // 2 ms on the way.
-  FrameDecoder decoder(&receiver, &record_type<Reading>());
+  FrameDecoder decoder(&receiver, &record_type<Reading>(), kToken);
   const StreamElement back = round_trip(encoder, decoder, marker);
   CHECK(receiver.steady_ns() - back.marker_ns == 5'000'000);
 }
 
 TEST_CASE("element_frames: a batch larger than a frame comes in several, none above the cap") {
   const ManualClock clock;
-  FrameEncoder encoder(&clock);
-  FrameDecoder decoder(&clock, &record_type<Reading>());
+  FrameEncoder encoder(&clock, kToken);
+  FrameDecoder decoder(&clock, &record_type<Reading>(), kToken);
   const StreamElement element =
       StreamElement::of_batch({readings(2000, std::string(500, 'x')), {}});
   for (const Frame& frame : frames_of(encoder, element)) CHECK(frame.bytes.size() <= kFrameBytes);
-  FrameEncoder fresh(&clock);
+  FrameEncoder fresh(&clock, kToken);
   CHECK(round_trip(fresh, decoder, element).data.rows() == 2000);
 }
 
 TEST_CASE("element_frames: a frame that is missing, repeated or damaged is refused") {
   const ManualClock clock;
-  FrameEncoder encoder(&clock);
+  FrameEncoder encoder(&clock, kToken);
   const StreamElement element = StreamElement::of_batch({readings(3, "n"), {}});
   std::vector<Frame> frames;
   for (int i = 0; i < 3; ++i) frames.push_back(frames_of(encoder, element).front());
   {
-    FrameDecoder decoder(&clock, &record_type<Reading>());
+    FrameDecoder decoder(&clock, &record_type<Reading>(), kToken);
     REQUIRE(decoder.take(frames[0]).is_ok());
     CHECK(decoder.take(frames[2]).status().code() == StatusCode::kCorruption);
   }
   {
-    FrameDecoder decoder(&clock, &record_type<Reading>());
+    FrameDecoder decoder(&clock, &record_type<Reading>(), kToken);
     REQUIRE(decoder.take(frames[0]).is_ok());
     CHECK(decoder.take(frames[0]).status().code() == StatusCode::kCorruption);
   }
   for (size_t at = 0; at < frames[0].bytes.size(); ++at) {
-    FrameDecoder decoder(&clock, &record_type<Reading>());
+    FrameDecoder decoder(&clock, &record_type<Reading>(), kToken);
     Frame damaged = frames[0];
     damaged.bytes[at] = static_cast<char>(damaged.bytes[at] ^ 0x10);
     CHECK(decoder.take(damaged).status().code() == StatusCode::kCorruption);
   }
+  // A token that was damaged on the way leads to another channel, which expects the same number.
+  FrameDecoder other(&clock, &record_type<Reading>(), kToken ^ 1);
+  CHECK(other.take(frames[0]).status().code() == StatusCode::kCorruption);
 }
 
 TEST_CASE("element_frames: bytes that are no element are refused, whatever they are") {
   const ManualClock clock;
-  FrameEncoder encoder(&clock);
+  FrameEncoder encoder(&clock, kToken);
   const std::string good =
       frames_of(encoder, StreamElement::of_batch({readings(3, "n"), {}})).front().bytes;
   // Each prefix with a checksum that fits.
   for (size_t size = 0; size < good.size(); ++size) {
     Frame frame;
     frame.bytes = good.substr(0, size);
-    frame.crc32c = frame_checksum(frame);
-    FrameDecoder decoder(&clock, &record_type<Reading>());
+    frame.crc32c = frame_checksum(kToken, frame);
+    FrameDecoder decoder(&clock, &record_type<Reading>(), kToken);
     CHECK(decoder.take(frame).status().code() == StatusCode::kCorruption);
   }
 }

@@ -1,0 +1,122 @@
+// The hub of a TaskManager and what arrives damaged, on CAF's test scheduler.
+#include <doctest/doctest.h>
+
+#include "actors/peer_hub_actor.h"
+#include "core/clock.h"
+#include "tests/support/drained_system.h"
+
+namespace sluice {
+namespace {
+
+constexpr uint64_t kOpenToken = 0x5555;
+constexpr uint64_t kEndedToken = 0x6666;
+constexpr AttemptKey kAttempt{7, 1};
+
+/// What a task was sent.
+struct Received {
+  std::vector<Status> lost;
+  int frames = 0;
+  uint32_t credits = 0;
+};
+
+/// A hub with one connection and one channel that comes in over it.
+class HubWorld {
+ public:
+  HubWorld() {
+    PeerHubActor::Settings settings;
+    settings.cluster = "cluster";
+    settings.incarnation = "own";
+    hub_ = system_->spawn<PeerHubActor>(settings);
+    task_ = system_->spawn<Probe>([this]() -> Behavior {
+      return {[this](const ChannelLost& lost) { received_.lost.push_back(lost.status); },
+              [this](const FrameArrived&) { ++received_.frames; },
+              [this](const Credit& credit) { received_.credits += credit.credits; }};
+    });
+    peer_ = system_->spawn<Probe>([]() -> Behavior { return {[](const FramesTaken&) {}}; });
+    Fence fence;
+    fence.cluster = "cluster";
+    fence.job = kAttempt.job;
+    fence.attempt = kAttempt.attempt;
+    proto::Hello hello;
+    hello.mutable_from()->set_incarnation("other");
+    from_peer(*wrap(fence, hello));
+    const TaskId task{VertexId{3}, 0};
+    caf::anon_send(hub_, TasksPlaced{kAttempt, {{task, task_}}});
+    proto::OpenChannels open;
+    auto& channel = *open.add_channels();
+    channel.set_token(kOpenToken);
+    channel.mutable_receiver()->set_vertex(task.vertex.value);
+    from_peer(*wrap(fence, open));
+  }
+  ~HubWorld() {
+    for (const ActorHandle& actor : {hub_, task_, peer_}) system_.end(actor);
+  }
+  HubWorld(const HubWorld&) = delete;
+  HubWorld& operator=(const HubWorld&) = delete;
+
+  template <class M>
+  void from_peer(M message) {
+    caf::send_as(peer_, hub_, std::move(message));
+    system_.drain();
+  }
+  const Received& task() const { return received_; }
+
+ private:
+  Received received_;
+  DrainedSystem system_;
+  ActorHandle hub_;
+  ActorHandle task_;
+  ActorHandle peer_;
+};
+
+/// The only frame of an end of data.
+DataFrame last_frame(uint64_t token) {
+  const ManualClock clock;
+  FrameEncoder encoder(&clock, token);
+  DataFrame last;
+  const Status encoded =
+      encoder.encode(StreamElement::of_kind(ElementKind::kEndOfData), [&](Frame frame) {
+        last = {token, frame.sequence, frame.crc32c, frame.ends_element, std::move(frame.bytes)};
+      });
+  REQUIRE(encoded.is_ok());
+  return last;
+}
+
+TEST_CASE("peer_hub: frames of an open channel reach its task, those of an ended one nobody") {
+  HubWorld world;
+  world.from_peer(last_frame(kOpenToken));
+  CHECK(world.task().frames == 1);
+  world.from_peer(last_frame(kEndedToken));
+  world.from_peer(make_credit(kEndedToken, 2));
+  CHECK(world.task().frames == 1);
+  CHECK(world.task().lost.empty());
+}
+
+TEST_CASE("peer_hub: a last frame whose token was damaged fails the task that would wait for it") {
+  HubWorld world;
+  DataFrame damaged = last_frame(kOpenToken);
+  damaged.token ^= 1;
+  world.from_peer(damaged);
+  CHECK(world.task().frames == 0);
+  REQUIRE(world.task().lost.size() == 1);
+  CHECK(world.task().lost[0].code() == StatusCode::kCorruption);
+}
+
+TEST_CASE("peer_hub: a credit that was damaged fails the connection's channels") {
+  for (const bool token : {false, true}) {
+    HubWorld world;
+    CreditFrame damaged = make_credit(kOpenToken, 2);
+    if (token) {
+      damaged.token ^= 1;
+    } else {
+      damaged.credits ^= 1;
+    }
+    world.from_peer(damaged);
+    CHECK(world.task().credits == 0);
+    REQUIRE(world.task().lost.size() == 1);
+    CHECK(world.task().lost[0].code() == StatusCode::kCorruption);
+  }
+}
+
+}  // namespace
+}  // namespace sluice

@@ -1,0 +1,22 @@
+"""Certificates for tests: two authorities, and one certificate of each."""
+import subprocess
+
+
+def make(directory, hosts=("127.0.0.1",)):
+    """good.pem of goodca.pem and evil.pem of evilca.pem, both for these addresses."""
+    def run(*words):
+        subprocess.run(["openssl", *words], check=True, capture_output=True, cwd=directory)
+    names = ",".join(f"IP:{host}" for host in hosts)
+    for ca, name in (("goodca", "good"), ("evilca", "evil")):
+        run("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{ca}.key", "-out",
+            f"{ca}.pem", "-subj", f"/CN={ca}", "-days", "2")
+        run("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr",
+            "-subj", f"/CN={name}", "-addext", f"subjectAltName={names}")
+        run("x509", "-req", "-copy_extensions", "copy", "-in", f"{name}.csr", "-CA", f"{ca}.pem",
+            "-CAkey", f"{ca}.key", "-CAcreateserial", "-out", f"{name}.pem", "-days", "2")
+
+
+def tls_flags(directory, name):
+    """What a process with that certificate is started with; only goodca is trusted."""
+    return [f"--tls-cert={directory}/{name}.pem", f"--tls-key={directory}/{name}.key",
+            f"--tls-ca={directory}/goodca.pem"]

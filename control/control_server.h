@@ -18,9 +18,12 @@
 
 #include "actors/cluster_client.h"
 #include "control/http_access.h"
+#include "control/tls_files.h"
 #include "core/status.h"
 
 namespace sluice {
+
+class GuardedServer;
 
 class ControlServer {
  public:
@@ -30,10 +33,8 @@ class ControlServer {
     int port = 0;  // 0: any free one.
     /// Who has a token may do what it says. Not asked for with TLS.
     AccessTokens tokens;
-    /// All three or none. Whoever shows a certificate of the CA may look and steer.
-    std::string certificate;
-    std::string key;
-    std::string ca;
+    /// Whoever shows a certificate of the CA may look and steer.
+    TlsFiles tls;
     /// One line per steering request; any thread. Optional.
     std::function<void(const std::string&)> audit;
   };
@@ -47,9 +48,8 @@ class ControlServer {
   int port() const;
 
  private:
-  class Impl;
-  explicit ControlServer(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit ControlServer(std::unique_ptr<GuardedServer> server);
+  std::unique_ptr<GuardedServer> server_;
 };
 
 }  // namespace sluice

@@ -51,8 +51,13 @@ std::unique_ptr<httplib::ClientImpl> connect_to(const ControlEndpoint& endpoint,
 
 Result<std::string> body_of(const ControlEndpoint& endpoint, const httplib::Result& result) {
   if (!result) {
-    if (result.error() == httplib::Error::Read) {
-      return Status::unavailable("no answer from " + where(endpoint));
+    if (result.error() == httplib::Error::Read || result.error() == httplib::Error::Write) {
+      // Who is refused with TLS 1.3 notices when it reads.
+      return Status::unavailable(
+          "no answer from " + where(endpoint) +
+          (endpoint.ca.empty()
+               ? ""
+               : "; perhaps it does not accept certificate " + endpoint.certificate));
     }
     return Status::unavailable("nobody answers at " + where(endpoint) + ": " +
                                httplib::to_string(result.error()));

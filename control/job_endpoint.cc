@@ -44,11 +44,9 @@ Status start_far(ClusterClient& client, const JobEndpointSettings& job, JobEndpo
   ControlServer::Settings settings;
   settings.host = job.control.host;
   settings.port = job.control.port;
-  settings.certificate = job.control.certificate;
-  settings.key = job.control.key;
-  settings.ca = job.control.ca;
+  settings.tls = {job.control.certificate, job.control.key, job.control.ca};
   settings.audit = job.note;
-  if (settings.ca.empty()) return Status::invalid_argument("--control-bind needs --tls-ca");
+  if (settings.tls.ca.empty()) return Status::invalid_argument("--control-bind needs --tls-ca");
   SLUICE_ASSIGN_OR_RETURN(served.far_server, ControlServer::start(client, std::move(settings)));
   if (job.note) {
     job.note("control endpoint on " + job.control.host + ":" +

@@ -7,19 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "control/tls_files.h"
 #include "core/status.h"
 
 namespace sluice {
 
 /// kInvalidArgument names a flag that is not the user's to give.
 Status check_job_words(const std::vector<std::string>& words);
-
-/// Certificate files; empty: none.
-struct TlsFiles {
-  std::string certificate;
-  std::string key;
-  std::string ca;
-};
 
 struct MasterPlace {
   std::string bind_host;

@@ -53,7 +53,8 @@ Result<ControlEndpoint> find_session(const ClusterAddress& address) {
     if (found.is_session && found.port == address.port) return found;
   }
   return Status::unavailable("no session's JobManager of this user listens on " + address.host +
-                             ":" + std::to_string(address.port));
+                             ":" + std::to_string(address.port) +
+                             "; one with TLS is reached with --tls-cert, --tls-key and --tls-ca");
 }
 
 Result<AgentOrders> SessionConnection::report(const AgentReport& report) const {

@@ -1,18 +1,13 @@
 #include "session/session_server.h"
 
-#include <array>
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
 
-#include <httplib.h>
-#include <openssl/ssl.h>
-#include <openssl/x509.h>
-
 #include "control/control_routes.h"
-#include "control/http_listener.h"
+#include "control/guarded_server.h"
 #include "core/file_system.h"
 
 namespace sluice {
@@ -21,27 +16,12 @@ namespace {
 constexpr int64_t kBodyBytesMax = 1 << 20;
 /// Agents wait in one each (SessionState::Settings::agents_max), commands that wait, too.
 constexpr size_t kThreads = 128;
-constexpr time_t kReadSecondsMax = 5;
+constexpr time_t kSecondsMax = 5;
 constexpr size_t kBlockBytes = 256 << 10;
 constexpr Duration kEndWait{5000};
-constexpr std::string_view kArtefacts = "/v1/session/artefacts/";
-
-/// The name in the certificate that a client has shown.
-std::string certificate_name(const httplib::Request& request) {
-  if (request.ssl == nullptr) return "";
-  X509* certificate = SSL_get1_peer_certificate(request.ssl);
-  if (certificate == nullptr) return "";
-  std::array<char, 256> name{};
-  X509_NAME_oneline(X509_get_subject_name(certificate), name.data(), name.size());
-  X509_free(certificate);
-  return name.data();
-}
-
-std::string caller_of(const httplib::Request& request) {
-  const std::string name = certificate_name(request);
-  return request.remote_addr + ":" + std::to_string(request.remote_port) +
-         (name.empty() ? "" : " " + name);
-}
+constexpr const char* kArtefacts = "/v1/session/artefacts/";
+constexpr const char* kJobs = "/v1/session/jobs";
+constexpr const char* kReport = "/v1/session/agents/report";
 
 /// An open file that is sent in blocks; closed when the answer is done.
 class SentFile {
@@ -61,128 +41,86 @@ class SentFile {
   const int file_;
 };
 
+using Refusal = GuardedServer::Refusal;
+
+bool is_upload(const httplib::Request& request) {
+  return request.method == "PUT" && request.path.starts_with(kArtefacts);
+}
+
+bool submits(const httplib::Request& request) {
+  return is_upload(request) || request.path == kJobs;
+}
+
+bool has_fitting_size(const httplib::Request& request) {
+  // A body without a length would be read until its end.
+  if (request.has_header("Transfer-Encoding")) return false;
+  if (!request.has_header("Content-Length")) return !is_upload(request);
+  return is_upload(request) ||
+         request.get_header_value<uint64_t>("Content-Length") <= kBodyBytesMax;
+}
+
 }  // namespace
 
 class SessionServer::Impl {
  public:
-  Impl(Dispatcher& dispatcher, SessionService& service, Settings settings)
-      : dispatcher_(dispatcher), service_(service), settings_(std::move(settings)) {}
+  Impl(Dispatcher& dispatcher, Settings settings)
+      : dispatcher_(dispatcher), settings_(std::move(settings)) {}
 
-  Status start() {
-    SLUICE_RETURN_IF_ERROR(make_server());
-    limit();
-    route();
-    return listener_.start(*server_, settings_.host, settings_.port);
+  Status start(SessionService& service) {
+    GuardedServer::Settings guarded;
+    guarded.name = "session";
+    guarded.host = settings_.host;
+    guarded.port = settings_.port;
+    guarded.tls = settings_.tls;
+    guarded.tokens = settings_.tokens;
+    guarded.threads = kThreads;
+    guarded.body_bytes_max =
+        static_cast<size_t>(dispatcher_.artefacts().limits().artefact_bytes_max);
+    guarded.seconds_max = kSecondsMax;
+    guarded.refuses = [this](const auto& request) { return refusal_of(request); };
+    // Submissions and uploads say more themselves; agents report all the time.
+    guarded.is_quiet = [](const auto& request) {
+      return submits(request) || request.path == kReport;
+    };
+    guarded.audit = settings_.audit;
+    SLUICE_ASSIGN_OR_RETURN(server_, GuardedServer::open(std::move(guarded)));
+    install_job_routes(server_->http(), service);
+    install_session_routes(server_->http());
+    return server_->listen();
   }
-  Impl(const Impl&) = delete;
-  Impl& operator=(const Impl&) = delete;
-  int port() const { return listener_.port(); }
+  int port() const { return server_->port(); }
 
  private:
-  bool has_tls() const { return !settings_.tls.ca.empty(); }
-
-  Status make_server() {
-    if (!has_tls()) {
-      server_ = std::make_unique<httplib::Server>();
-      return Status::ok();
+  std::optional<Refusal> refusal_of(const httplib::Request& request) const {
+    if (submits(request) && !settings_.allow_submission) {
+      return Refusal{403,
+                     "jobs cannot be submitted here; --allow-submission of sluiced permits it"};
     }
-    auto secure = std::make_unique<httplib::SSLServer>(
-        settings_.tls.certificate.c_str(), settings_.tls.key.c_str(), settings_.tls.ca.c_str());
-    if (!secure->is_valid()) {
-      return Status::invalid_argument("certificate " + settings_.tls.certificate + ", key " +
-                                      settings_.tls.key + " or CA " + settings_.tls.ca +
-                                      " cannot be used");
+    const bool has_body = request.method != "GET" && request.method != "HEAD";
+    if (has_body && !has_fitting_size(request)) {
+      return Refusal{
+          413, "a body needs a length, of " + std::to_string(kBodyBytesMax) + " bytes at most"};
     }
-    SSL_CTX_set_min_proto_version(secure->ssl_context(), TLS1_2_VERSION);
-    server_ = std::move(secure);
-    return Status::ok();
+    return std::nullopt;
   }
 
-  void limit() {
-    // The server owns what it is given here.
-    server_->new_task_queue = [] {
-      return std::make_unique<httplib::ThreadPool>(kThreads).release();
-    };
-    server_->set_payload_max_length(
-        static_cast<size_t>(dispatcher_.artefacts().limits().artefact_bytes_max));
-    server_->set_read_timeout(kReadSecondsMax);
-    server_->set_write_timeout(kReadSecondsMax);
-    server_->set_keep_alive_max_count(1);
-  }
-
-  void route() {
-    server_->set_pre_routing_handler([this](const auto& request, auto& response) {
-      return admit(request, response) ? httplib::Server::HandlerResponse::Unhandled
-                                      : httplib::Server::HandlerResponse::Handled;
+  void install_session_routes(httplib::Server& http) {
+    const std::string artefact = std::string(kArtefacts) + "([0-9a-f]{64})";
+    http.Put(artefact, [this](const auto& request, auto& response, const auto& read) {
+      store_artefact(request, response, read);
     });
-    install_error_answers(*server_);
-    install_job_routes(*server_, service_);
-    server_->Put(std::string(kArtefacts) + "([0-9a-f]{64})",
-                 [this](const auto& request, auto& response, const auto& read) {
-                   store_artefact(request, response, read);
-                 });
-    server_->Get(std::string(kArtefacts) + "([0-9a-f]{64})",
-                 [this](const auto& request, auto& response) { send_artefact(request, response); });
-    server_->Post("/v1/session/jobs",
-                  [this](const auto& request, auto& response) { submit(request, response); });
-    server_->Get("/v1/session/jobs/([^/]+)/end",
-                 [this](const auto& request, auto& response) { tell_end(request, response); });
-    server_->Post("/v1/session/agents/report", [this](const auto& request, auto& response) {
+    http.Get(artefact,
+             [this](const auto& request, auto& response) { send_artefact(request, response); });
+    http.Post(kJobs, [this](const auto& request, auto& response) { submit(request, response); });
+    http.Get("/v1/session/jobs/([^/]+)/end",
+             [this](const auto& request, auto& response) { tell_end(request, response); });
+    http.Post(kReport, [this](const auto& request, auto& response) {
       const auto report = agent_report_from_json(request.body);
       if (!report.is_ok()) return answer_status(response, report.status());
       const auto orders = dispatcher_.beat(*report);
       if (!orders.is_ok()) return answer_status(response, orders.status());
       answer_json(response, to_json(*orders));
     });
-  }
-
-  // -- who may ask --
-
-  /// Answers itself and returns false when the request may not be made.
-  bool admit(const httplib::Request& request, httplib::Response& response) {
-    const auto refuse = [&](int http_status, const std::string& text) {
-      answer_error(response, http_status, StatusCode::kFailedPrecondition, text);
-      audit(request, "refused: " + text);
-      return false;
-    };
-    if (!has_tls() && (request.get_header_value_count("Host") != 1 ||
-                       !is_own_host(request.get_header_value("Host"), port()))) {
-      return refuse(403, "the Host header names another server");
-    }
-    if (request.has_header("Origin")) return refuse(403, "web pages may not ask");
-    const AccessRole role =
-        has_tls() ? AccessRole::kOperate
-                  : role_of(settings_.tokens, request.get_header_value("Authorization"));
-    if (role == AccessRole::kNone) return refuse(401, "a valid bearer token is needed");
-    const bool looks = request.method == "GET" || request.method == "HEAD";
-    if (!looks && role != AccessRole::kOperate) {
-      return refuse(403, "this token may look, not steer");
-    }
-    const bool is_artefact = request.method == "PUT" && request.path.starts_with(kArtefacts);
-    const bool submits = is_artefact || request.path == "/v1/session/jobs";
-    if (submits && !settings_.allow_submission) {
-      return refuse(403, "jobs cannot be submitted here; --allow-submission of sluiced permits it");
-    }
-    if (!looks && !has_fitting_size(request, is_artefact)) {
-      return refuse(
-          413, "a body needs a length, of " + std::to_string(kBodyBytesMax) + " bytes at most");
-    }
-    const bool is_report = request.path == "/v1/session/agents/report";
-    if (!looks && !submits && !is_report) audit(request, "accepted");
-    return true;
-  }
-
-  static bool has_fitting_size(const httplib::Request& request, bool is_artefact) {
-    // A body without a length would be read until its end.
-    if (request.has_header("Transfer-Encoding")) return false;
-    if (!request.has_header("Content-Length")) return !is_artefact;
-    return is_artefact || request.get_header_value<uint64_t>("Content-Length") <= kBodyBytesMax;
-  }
-
-  void audit(const httplib::Request& request, const std::string& what) const {
-    if (!settings_.audit) return;
-    settings_.audit(
-        one_line_of({request.method, request.target, "from", caller_of(request), what}));
   }
 
   // -- artefacts --
@@ -200,8 +138,8 @@ class SessionServer::Impl {
     });
     if (written.is_ok() && !complete) written = Status::corruption("the upload broke off");
     if (written.is_ok()) written = (*upload)->finish();
-    audit(request, written.is_ok() ? std::to_string(size) + " bytes stored"
-                                   : "refused: " + written.message());
+    server_->audit(request, written.is_ok() ? std::to_string(size) + " bytes stored"
+                                            : "refused: " + written.message());
     if (!written.is_ok()) return answer_status(response, written);
     answer_json(response, "{}");
   }
@@ -227,10 +165,11 @@ class SessionServer::Impl {
   void submit(const httplib::Request& request, httplib::Response& response) {
     const auto submission = submission_from_json(request.body);
     if (!submission.is_ok()) return answer_status(response, submission.status());
-    const auto id = dispatcher_.submit(*submission, caller_of(request));
+    const auto id = dispatcher_.submit(*submission, GuardedServer::caller_of(request));
     // The executable comes first when it is not here yet: no event.
     if (id.status().code() != StatusCode::kNotFound) {
-      audit(request, "program " + submission->program + " " + submission->artefact + " flags " +
+      server_->audit(request,
+                     "program " + submission->program + " " + submission->artefact + " flags " +
                          one_line_of(without_secrets(submission->words)) + ": " +
                          (id.is_ok() ? "job " + *id : "refused, " + id.status().message()));
     }
@@ -250,10 +189,8 @@ class SessionServer::Impl {
   }
 
   Dispatcher& dispatcher_;
-  SessionService& service_;
   const Settings settings_;
-  std::unique_ptr<httplib::Server> server_;
-  HttpListener listener_;  // After the server, which it uses.
+  std::unique_ptr<GuardedServer> server_;
 };
 
 SessionServer::SessionServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -263,8 +200,8 @@ int SessionServer::port() const { return impl_->port(); }
 Result<std::unique_ptr<SessionServer>> SessionServer::start(Dispatcher& dispatcher,
                                                             SessionService& service,
                                                             Settings settings) {
-  auto impl = std::make_unique<Impl>(dispatcher, service, std::move(settings));
-  SLUICE_RETURN_IF_ERROR(impl->start());
+  auto impl = std::make_unique<Impl>(dispatcher, std::move(settings));
+  SLUICE_RETURN_IF_ERROR(impl->start(service));
   return std::unique_ptr<SessionServer>(new SessionServer(std::move(impl)));
 }
 

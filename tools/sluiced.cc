@@ -113,6 +113,10 @@ Status check_listening(const ClusterAddress& bind, const TlsFiles& tls) {
   if (given != 0 && given != 3) {
     return Status::invalid_argument("--tls-cert, --tls-key and --tls-ca go together");
   }
+  if (given == 3 && (bind.host == "0.0.0.0" || bind.host == "::")) {
+    return Status::invalid_argument("--bind " + bind.host +
+                                    ": give the address at which other hosts reach this one");
+  }
   if (is_loopback_host(bind.host) || given == 3) return Status::ok();
   return Status::invalid_argument("--bind " + bind.host +
                                   ": beyond 127.0.0.1 a session needs TLS, because whoever may "

@@ -28,6 +28,7 @@ Status command_list(const CommandFlags& flags) {
   for (const Reached& reached : reach.all()) {
     const auto listed = reached.client->list();
     if (!listed.is_ok()) {
+      if (!flags.cluster.address.empty()) return listed.status();
       // One process that is stuck must not hide the others.
       std::fprintf(stderr, "sluice: %s\n", listed.status().message().c_str());
       continue;

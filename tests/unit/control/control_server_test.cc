@@ -213,7 +213,7 @@ TEST_CASE("control server: steering leaves one line each in the audit log, looki
   CHECK(served.audit[0].find("POST /v1/jobs/bids/cancel") != std::string::npos);
   CHECK(served.audit[0].find("from 127.0.0.1:") != std::string::npos);
   CHECK(served.audit[0].ends_with("accepted"));
-  CHECK(served.audit[1].ends_with("refused"));
+  CHECK(served.audit[1].ends_with("refused: this token may look, not steer"));
   CHECK(served.audit[0].find("steer ") == std::string::npos);
 }
 

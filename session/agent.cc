@@ -58,12 +58,25 @@ AgentReport Agent::make_report() const {
   report.incarnation = settings_.incarnation;
   report.name = settings_.name;
   report.version = kSluiceVersion;
+  report.host = settings_.bind_host;
   report.pid = ::getpid();
   report.slots = settings_.slots;
   report.resident_bytes = resident_memory_bytes();
   report.revision = orders_.revision;
   report.workers = reports_;
   return report;
+}
+
+/// The first one: the others come again, and a report has a limit.
+std::vector<LogAnswer> Agent::answer_logs(const std::vector<LogOrder>& orders) const {
+  if (orders.empty()) return {};
+  const LogOrder& order = orders.front();
+  LogAnswer answer{order.id, {}};
+  for (const std::string& line : tail_of_logs(settings_.work_directory + "/jobs/" + order.job,
+                                              order.lines_max, kLogAnswerBytesMax)) {
+    answer.lines.push_back(settings_.name + " " + line);
+  }
+  return {std::move(answer)};
 }
 
 /// The thread that reports, and takes orders.
@@ -74,7 +87,9 @@ void Agent::talk() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     AgentReport report = make_report();
+    const std::vector<LogOrder> logs = orders_.logs;
     lock.unlock();
+    report.logs = answer_logs(logs);
     // Looked for each time: a restarted JobManager has other tokens.
     const auto session = find_session(settings_.manager);
     auto orders = session.is_ok() ? SessionConnection(*session).report(report)

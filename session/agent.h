@@ -68,6 +68,7 @@ class Agent {
   Agent(Settings settings, const Clock& clock);
   void talk();
   AgentReport make_report() const;
+  std::vector<LogAnswer> answer_logs(const std::vector<LogOrder>& orders) const;
   void reconcile(const std::vector<WorkerOrder>& wanted);
   void add(const WorkerOrder& order);
   void step(Worker& worker, bool is_wanted);

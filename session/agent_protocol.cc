@@ -11,11 +11,14 @@ namespace sluice {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(WorkerReport, id, state, pid, how, ended_well,
                                                 last_words)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(AgentReport, incarnation, name, version, pid, slots,
-                                                resident_bytes, is_leaving, revision, workers)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LogOrder, id, job, lines_max)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LogAnswer, id, lines)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(AgentReport, incarnation, name, version, host, pid,
+                                                slots, resident_bytes, is_leaving, revision,
+                                                workers, logs)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(WorkerOrder, id, job, artefact, words, directory,
                                                 slots)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(AgentOrders, revision, workers)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(AgentOrders, revision, workers, logs)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Submission, program, artefact, words, directory)
 
 namespace {
@@ -67,6 +70,11 @@ Result<AgentOrders> agent_orders_from_json(std::string_view text) {
   for (const WorkerOrder& order : orders.workers) {
     if (!is_sha256(order.artefact) || !is_job_id(order.job) || !is_name(order.id)) {
       return Status::invalid_argument("an order names its job and its artefact by their digits");
+    }
+  }
+  for (const LogOrder& order : orders.logs) {
+    if (!is_job_id(order.job) || order.lines_max < 0 || order.lines_max > kLogLinesMax) {
+      return Status::invalid_argument("an order for logs names its job and a number of lines");
     }
   }
   return orders;

@@ -32,10 +32,25 @@ struct WorkerReport {
   std::string last_words;  // The end of its log, when it has ended badly.
 };
 
+/// The ends of a job's logs that an agent has, one order for all of them.
+struct LogOrder {
+  int64_t id = 0;
+  std::string job;
+  int lines_max = 0;  // Of each log.
+};
+struct LogAnswer {
+  int64_t id = 0;
+  std::vector<std::string> lines;
+};
+inline constexpr int kLogLinesMax = 10'000;
+/// Of one answer, the newest ones: a report is a request with a limit.
+inline constexpr size_t kLogAnswerBytesMax = 128 << 10;
+
 struct AgentReport {
   std::string incarnation;  // Random, one for each start of an agent.
   std::string name;
   std::string version;
+  std::string host;  // Where its workers listen.
   int64_t pid = 0;
   int slots = 0;
   int64_t resident_bytes = 0;
@@ -43,6 +58,7 @@ struct AgentReport {
   /// The orders it acts on; the answer waits until there are newer ones, or for a while.
   int64_t revision = 0;
   std::vector<WorkerReport> workers;
+  std::vector<LogAnswer> logs;
 };
 
 /// A worker process that an agent should have.
@@ -58,6 +74,7 @@ struct WorkerOrder {
 struct AgentOrders {
   int64_t revision = 0;
   std::vector<WorkerOrder> workers;
+  std::vector<LogOrder> logs;
 };
 
 /// What `sluice run` sends after the executable.

@@ -19,6 +19,9 @@ constexpr Duration kSurplusPause{1000};
 constexpr size_t kRunningJobsMax = 256;
 constexpr size_t kEndedJobsMax = 200;
 constexpr int kSavesMax = 3;
+/// Together 300 ms.
+constexpr Duration kDeathLook{20};
+constexpr int kDeathLooksMax = 15;
 
 std::string make_job_id() { return make_token().substr(0, kJobIdDigits); }
 
@@ -269,10 +272,21 @@ void Dispatcher::supervise(const std::string& id) {
   if (ended) end(id, *ended);
 }
 
+/// The master of a job notices the death of a worker before the agent has told how it died.
+void Dispatcher::await_last_death(std::unique_lock<std::mutex>& lock, const std::string& id) {
+  const auto is_over = [&] { return closing_ || !state_.last_death(id).empty(); };
+  for (int look = 0; look < kDeathLooksMax && !is_over(); ++look) {
+    state_.ask_agents();
+    changed_.notify_all();
+    changed_.wait_for(lock, kDeathLook, is_over);
+  }
+}
+
 void Dispatcher::end(const std::string& id, const JobEnd& end) {
   std::string text = "job " + id + " " + end.state;
   {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    if (end.state == "FAILED") await_last_death(lock, id);
     Job& job = *jobs_.at(id);
     JobRecord& record = job.record;
     record.ended = clock_.wall_ms();
@@ -315,15 +329,30 @@ Result<AgentOrders> Dispatcher::beat(const AgentReport& report) {
     state_.allocate(now_ms());
   }
   for (const std::string& death : beat.deaths) note(death);
+  for (const LogAnswer& answer : report.logs) logs_.take(report.incarnation, answer);
   changed_.notify_all();
-  changed_.wait_for(lock, kBeatHold,
-                    [&] { return closing_ || state_.revision() != report.revision; });
-  return state_.orders_of(report.incarnation);
+  changed_.wait_for(lock, kBeatHold, [&] {
+    return closing_ || state_.revision() != report.revision ||
+           !logs_.orders_of(report.incarnation).empty();
+  });
+  AgentOrders orders = state_.orders_of(report.incarnation);
+  orders.logs = logs_.orders_of(report.incarnation);
+  return orders;
 }
 
-std::vector<TaskManagerInspection> Dispatcher::agents() const {
+std::vector<TaskManagerInspection> Dispatcher::agents(
+    const SessionState::WorkersByJob& workers) const {
   const std::lock_guard lock(mutex_);
-  return state_.agents(clock_.wall_ms(), now_ms());
+  return state_.agents(clock_.wall_ms(), now_ms(), workers);
+}
+
+Result<std::vector<std::string>> Dispatcher::worker_logs(const std::string& id, int lines_max,
+                                                         Duration timeout) {
+  std::unique_lock lock(mutex_);
+  SLUICE_ASSIGN_OR_RETURN(const int64_t request, logs_.ask(id, lines_max, state_.incarnations()));
+  changed_.notify_all();
+  changed_.wait_for(lock, timeout, [&] { return closing_ || logs_.is_complete(request); });
+  return logs_.finish(request);
 }
 
 /// Notices agents that are gone, and pauses that are over.

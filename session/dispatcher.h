@@ -22,6 +22,7 @@
 #include "session/artefact_store.h"
 #include "session/job_record.h"
 #include "session/job_supervisor.h"
+#include "session/log_requests.h"
 #include "session/session_state.h"
 #include "session/session_store.h"
 
@@ -56,7 +57,7 @@ class Dispatcher {
   /// The id of the job. kNotFound when its executable has to come first.
   Result<std::string> submit(const Submission& submission, const std::string& caller);
   Result<AgentOrders> beat(const AgentReport& report);
-  std::vector<TaskManagerInspection> agents() const;
+  std::vector<TaskManagerInspection> agents(const SessionState::WorkersByJob& workers) const;
 
   /// Records of all jobs, the newest first.
   std::vector<JobRecord> jobs() const;
@@ -67,6 +68,9 @@ class Dispatcher {
   /// What its master said last; of a job that has not begun only the summary is known.
   JobInspection last_look(const std::string& id) const;
   std::string log_of(const std::string& id) const;
+  /// The ends of the logs of its workers, of those agents that answer in time.
+  Result<std::vector<std::string>> worker_logs(const std::string& id, int lines_max,
+                                               Duration timeout);
 
   /// Waits until the job has ended.
   Result<JobRecord> cancel(const std::string& id, Duration timeout);
@@ -91,6 +95,7 @@ class Dispatcher {
   void start(Job& job);
   JobSupervisor::Settings supervisor_settings(const JobRecord& record, std::string program) const;
   void supervise(const std::string& id);
+  void await_last_death(std::unique_lock<std::mutex>& lock, const std::string& id);
   void end(const std::string& id, const JobEnd& end);
   void forget_oldest();
   void watch();
@@ -105,6 +110,7 @@ class Dispatcher {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   SessionState state_;
+  LogRequests logs_;
   std::map<std::string, std::unique_ptr<Job>> jobs_;
   bool closing_ = false;
   std::thread watcher_;

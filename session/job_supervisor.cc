@@ -13,7 +13,8 @@
 namespace sluice {
 namespace {
 
-constexpr Duration kStartLook{4};
+/// While it starts and while it ends, somebody waits.
+constexpr Duration kQuickLook{4};
 constexpr Duration kLook{50};
 constexpr Duration kInspectInterval{200};
 constexpr int kCrashesMax = 3;
@@ -83,7 +84,8 @@ std::optional<JobEnd> JobSupervisor::run_master() {
   for (int64_t next_inspection = 0;;) {
     if (const auto ended = master->poll()) return judge(*ended);
     if (!endpoint_) look_for_master(*master);
-    if (endpoint_ && now_ms() >= next_inspection) {
+    const bool is_ending = cancelled_at_ != 0;
+    if (endpoint_ && !is_ending && now_ms() >= next_inspection) {
       look_for_master(*master);
       look_at_job();
       trim_log(log_of(settings_.directory), kLogBytesMax);
@@ -94,7 +96,7 @@ std::optional<JobEnd> JobSupervisor::run_master() {
                         std::to_string(settings_.memory_bytes_max >> 20) + " MiB it may have";
       master->signal(SIGKILL);
     }
-    switch (events_.wait(endpoint_ ? kLook : kStartLook)) {
+    switch (events_.wait(endpoint_ && !is_ending ? kLook : kQuickLook)) {
       case SupervisorEvents::Wish::kRun:
         break;
       case SupervisorEvents::Wish::kCancel:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <fcntl.h>
+#include <filesystem>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,6 +44,26 @@ std::vector<std::string> tail_of_log(const std::string& path, int lines_max) {
     if (lines.size() > static_cast<size_t>(lines_max)) lines.pop_front();
     at = end + 1;
   }
+  return {lines.begin(), lines.end()};
+}
+
+std::vector<std::string> tail_of_logs(const std::string& directory, int lines_max,
+                                      size_t bytes_max) {
+  std::vector<std::filesystem::path> logs;
+  std::error_code error;  // There is none: nothing to show.
+  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+    if (entry.path().extension() == ".log") logs.push_back(entry.path());
+  }
+  std::sort(logs.begin(), logs.end());
+  std::deque<std::string> lines;
+  size_t bytes = 0;
+  for (const auto& log : logs) {
+    for (const std::string& line : tail_of_log(log.string(), lines_max)) {
+      lines.push_back(log.stem().string() + ": " + line);
+      bytes += lines.back().size();
+    }
+  }
+  for (; bytes > bytes_max; lines.pop_front()) bytes -= lines.front().size();
   return {lines.begin(), lines.end()};
 }
 

@@ -14,4 +14,9 @@ std::string last_words_of(const std::string& path, int lines_max);
 /// A file that is opened to append and larger than `bytes_max` loses all but its end.
 void trim_log(const std::string& path, int64_t bytes_max);
 
+/// The ends of all logs of a directory, each line behind the name of its log; of all together the
+/// last `bytes_max` bytes.
+std::vector<std::string> tail_of_logs(const std::string& directory, int lines_max,
+                                      size_t bytes_max);
+
 }  // namespace sluice

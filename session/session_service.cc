@@ -11,6 +11,8 @@ namespace {
 
 /// After a stop the master's process has a little left to do.
 constexpr Duration kEndOfMaster{10'000};
+/// An agent that is busy or gone must not keep those who look at logs.
+constexpr Duration kAgentsAnswer{2000};
 
 /// The master of one job, and what it calls the job.
 struct Master {
@@ -65,20 +67,35 @@ Result<std::vector<ActorInspection>> SessionService::actors() {
 }
 
 Result<std::vector<TaskManagerInspection>> SessionService::task_managers() {
-  return dispatcher_.agents();
+  SessionState::WorkersByJob workers;
+  for (const JobRecord& record : dispatcher_.jobs()) {
+    const auto master = master_of(dispatcher_, record.id);
+    if (!master.is_ok()) continue;  // Ended, or about to begin: it has no tasks.
+    auto some = master->client->task_managers();
+    if (some.is_ok()) workers[record.id] = *std::move(some);
+  }
+  return dispatcher_.agents(workers);
+}
+
+std::vector<LogLine> SessionService::log_of_master(const std::string& id, int lines_max) {
+  const auto master = master_of(dispatcher_, id);
+  if (master.is_ok()) {
+    auto lines = master->client->logs(master->name, lines_max);
+    if (lines.is_ok()) return *std::move(lines);
+  }
+  std::vector<LogLine> lines;
+  for (std::string& line : tail_of_log(dispatcher_.log_of(id), lines_max)) {
+    lines.push_back({0, std::move(line)});
+  }
+  return lines;
 }
 
 Result<std::vector<LogLine>> SessionService::logs(const std::string& job, int lines_max) {
   SLUICE_ASSIGN_OR_RETURN(const JobRecord record, dispatcher_.find(job));
-  const auto master = master_of(dispatcher_, record.id);
-  if (master.is_ok()) {
-    auto lines = master->client->logs(master->name, lines_max);
-    if (lines.is_ok()) return lines;
-  }
-  std::vector<LogLine> lines;
-  for (std::string& line : tail_of_log(dispatcher_.log_of(record.id), lines_max)) {
-    lines.push_back({0, std::move(line)});
-  }
+  auto lines = log_of_master(record.id, lines_max);
+  SLUICE_ASSIGN_OR_RETURN(auto of_workers,
+                          dispatcher_.worker_logs(record.id, lines_max, kAgentsAnswer));
+  for (std::string& line : of_workers) lines.push_back({0, std::move(line)});
   return lines;
 }
 

@@ -35,6 +35,8 @@ class SessionService final : public ClusterClient {
                                   Duration timeout) override;
 
  private:
+  std::vector<LogLine> log_of_master(const std::string& id, int lines_max);
+
   Dispatcher& dispatcher_;
 };
 

@@ -100,7 +100,27 @@ std::vector<std::string> SessionState::expire(int64_t now_ms) {
   return gone;
 }
 
-std::vector<TaskManagerInspection> SessionState::agents(int64_t now_wall_ms, int64_t now_ms) const {
+std::set<std::string> SessionState::incarnations() const {
+  std::set<std::string> all;
+  for (const auto& [incarnation, agent] : agents_) all.insert(incarnation);
+  return all;
+}
+
+const TaskManagerInspection* SessionState::worker_of(
+    const SlotLease& lease, const std::vector<TaskManagerInspection>& workers) const {
+  const AgentReport& agent = agents_.at(lease.agent).report;
+  const auto report = std::find_if(agent.workers.begin(), agent.workers.end(),
+                                   [&](const WorkerReport& one) { return one.id == lease.id; });
+  if (report == agent.workers.end()) return nullptr;
+  // In containers many processes have the same number.
+  const auto found = std::find_if(workers.begin(), workers.end(), [&](const auto& worker) {
+    return worker.pid == report->pid && worker.node.starts_with(agent.host + ":");
+  });
+  return found == workers.end() ? nullptr : &*found;
+}
+
+std::vector<TaskManagerInspection> SessionState::agents(int64_t now_wall_ms, int64_t now_ms,
+                                                        const WorkersByJob& workers) const {
   std::vector<TaskManagerInspection> looks;
   for (const auto& [incarnation, agent] : agents_) {
     TaskManagerInspection look;
@@ -111,6 +131,12 @@ std::vector<TaskManagerInspection> SessionState::agents(int64_t now_wall_ms, int
     look.heartbeat = now_wall_ms - (now_ms - agent.heard_ms);
     look.resident_bytes = agent.report.resident_bytes;
     look.pid = agent.report.pid;
+    for (const SlotLease& lease : ledger_.leases_of_agent(incarnation)) {
+      const auto of_job = workers.find(lease.job);
+      if (of_job == workers.end()) continue;
+      const TaskManagerInspection* worker = worker_of(lease, of_job->second);
+      if (worker != nullptr) look.tasks += worker->tasks;
+    }
     looks.push_back(std::move(look));
   }
   return looks;
@@ -149,17 +175,10 @@ void SessionState::release_idle(const std::string& job,
                                 const std::vector<TaskManagerInspection>& workers) {
   const auto found = jobs_.find(job);
   if (found == jobs_.end()) return;
-  std::set<int64_t> idle;
-  for (const TaskManagerInspection& worker : workers) {
-    if (worker.tasks == 0) idle.insert(worker.pid);
-  }
   for (const SlotLease& lease : ledger_.leases_of_job(job)) {
     if (ledger_.lent_to(job) - lease.slots < found->second.need.slots) continue;
-    const Agent& agent = agents_.at(lease.agent);
-    const auto report =
-        std::find_if(agent.report.workers.begin(), agent.report.workers.end(),
-                     [&](const WorkerReport& worker) { return worker.id == lease.id; });
-    if (report == agent.report.workers.end() || !idle.contains(report->pid)) continue;
+    const TaskManagerInspection* worker = worker_of(lease, workers);
+    if (worker == nullptr || worker->tasks > 0) continue;
     ledger_.end_lease(lease.id);
     ++revision_;
   }

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -51,11 +52,17 @@ class SessionState {
   AgentOrders orders_of(const std::string& incarnation) const;
   /// Grows when the orders of any agent may have changed.
   int64_t revision() const { return revision_; }
+  /// For newer orders agents report at once what they have.
+  void ask_agents() { ++revision_; }
   /// The agent ends, and its workers with it.
   void leave(const std::string& incarnation);
   /// Names of the agents that are gone now.
   std::vector<std::string> expire(int64_t now_ms);
-  std::vector<TaskManagerInspection> agents(int64_t now_wall_ms, int64_t now_ms) const;
+  /// By job: what its master says of its workers.
+  using WorkersByJob = std::map<std::string, std::vector<TaskManagerInspection>>;
+  std::vector<TaskManagerInspection> agents(int64_t now_wall_ms, int64_t now_ms,
+                                            const WorkersByJob& workers) const;
+  std::set<std::string> incarnations() const;
 
   // -- jobs --
 
@@ -88,6 +95,9 @@ class SessionState {
     Duration pause{0};
     std::string last_death;
   };
+  /// Which of the workers is that of the lease; null: none.
+  const TaskManagerInspection* worker_of(const SlotLease& lease,
+                                         const std::vector<TaskManagerInspection>& workers) const;
   void end_leases_of_agent(const std::string& incarnation, const std::string& why);
   std::optional<std::string> end_worker(const Agent& agent, const WorkerReport& worker,
                                         int64_t now_ms);

@@ -31,6 +31,7 @@ void take_memory_without_end() {
 template <class Deed>
 void misbehave(StreamEnvironment& env, const Arguments& args, Deed deed) {
   GeneratorOptions options;
+  options.count = args.get<int64_t>("rows", 0, "records in all; 0: no end");
   options.rows_per_second = args.get<int64_t>("rate", 2000, "records per second");
   const auto at = args.get<int64_t>("at", 1000, "record of the deed; -1: none");
   const std::string output = args.path("output", "directory for the results");

@@ -1,156 +1,18 @@
 #!/usr/bin/env python3
-"""A session of real processes: jobs side by side, jobs that misbehave, agents and JobManagers that die.
-
-Usage: session_test.py SLUICE SLUICED MISBEHAVING_JOB [TEST...]
-"""
+"""A session of real processes: jobs side by side, jobs that misbehave, agents and JobManagers that die."""
 import glob
 import http.client
 import json
 import os
-import re
-import signal
 import subprocess
 import sys
-import tempfile
-import time
 import unittest
 
-SLUICE, SLUICED, JOB = (os.path.abspath(sys.argv.pop(1)) for _ in range(3))
-WAIT_S = 60  # Only a hang takes so long.
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+from local_session import JOB, SLUICED, WAIT_S, Session, is_alive, until  # noqa: E402
 
 
-def until(condition, what):
-    """The first truthy value of the condition."""
-    deadline = time.monotonic() + WAIT_S
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"{what}: not after {WAIT_S} s"
-        time.sleep(0.05)
-
-
-def is_alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-class Session(unittest.TestCase):
-    def setUp(self):
-        self.scratch = tempfile.mkdtemp(dir=os.environ.get("TEST_TMPDIR"))
-        self.env = dict(os.environ, SLUICE_RUNTIME_DIR=f"{self.scratch}/run")
-        os.mkdir(f"{self.scratch}/run", 0o700)
-        self.env.pop("SLUICE_JOBMANAGER", None)
-        self.processes = []
-        self.port = 0
-        self.agents = 0
-
-    def tearDown(self):
-        for process in self.processes:
-            process.kill()
-            process.wait()
-
-    def log(self):
-        text = ""
-        for path in sorted(glob.glob(f"{self.scratch}/*.log")):
-            with open(path, encoding="utf-8") as file:
-                text += f"== {path}\n{file.read()}"
-        return text
-
-    # -- processes --
-
-    def start(self, name, *flags):
-        with open(f"{self.scratch}/{name}.log", "ab") as log:
-            process = subprocess.Popen([SLUICED, *flags, "--work-dir", f"{self.scratch}/{name}"],
-                                       stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env)
-        self.processes.append(process)
-        return process
-
-    def start_manager(self, *flags):
-        log = f"{self.scratch}/manager.log"
-        begin = os.path.getsize(log) if os.path.exists(log) else 0
-        manager = self.start("manager", "--role", "jobmanager", "--bind", f"127.0.0.1:{self.port}",
-                             "--cancel-grace", "1s", *flags)
-
-        def listens():
-            assert manager.poll() is None, self.log()
-            with open(log, encoding="utf-8") as file:
-                file.seek(begin)
-                return re.search(r"listening on 127\.0\.0\.1:(\d+)", file.read())
-        self.port = int(until(listens, "the JobManager listens").group(1))
-        self.env["SLUICE_JOBMANAGER"] = f"127.0.0.1:{self.port}"
-        return manager
-
-    def start_agent(self, slots=2, *flags):
-        self.agents += 1
-        before = len(self.look("taskmanagers"))
-        agent = self.start(f"agent-{self.agents}", "--role", "taskmanager", "--jobmanager",
-                           f"127.0.0.1:{self.port}", "--slots", str(slots), "--name",
-                           f"agent-{self.agents}", *flags)
-        until(lambda: len(self.look("taskmanagers")) > before, "the agent lends its slots")
-        return agent
-
-    # -- commands --
-
-    def sluice(self, *words, status=0):
-        done = subprocess.run([SLUICE, *words], env=self.env, capture_output=True, text=True,
-                              timeout=WAIT_S, check=False)
-        self.assertEqual(done.returncode, status, f"{words}: {done.stdout}{done.stderr}\n{self.log()}")
-        return done.stdout if status == 0 else done.stderr
-
-    def look(self, *words):
-        return json.loads(self.sluice(*words, "--json"))
-
-    def run_job(self, name, *flags, parallelism=2, checkpoints=True):
-        """Its id."""
-        words = ["run", "-d", "-p", str(parallelism)]
-        if checkpoints:
-            words += ["-D", "execution.checkpointing.interval=100ms", "-D",
-                      f"execution.checkpointing.dir={self.scratch}/checkpoints/{name}"]
-        return self.sluice(*words, JOB, "--job", name, "--output", f"{self.scratch}/out-{name}",
-                           *flags).strip()
-
-    def summary(self, job):
-        return self.look("status", job)["summary"]
-
-    def runs(self, job):
-        summary = self.summary(job)
-        self.assertNotIn(summary["state"], ("FAILED", "CANCELLED", "FINISHED"), summary)
-        return summary["state"] == "RUNNING" and summary["records_in"] > 0
-
-    def start_steady(self):
-        job = self.run_job("steady")
-        until(lambda: self.runs(job) and self.completed(job) > 2, "the job takes checkpoints")
-        return job
-
-    def completed(self, job):
-        ids = [c["id"] for c in self.look("checkpoints", job) if c["outcome"] == "complete"]
-        return max(ids, default=0)
-
-    def ended(self, job, state):
-        summary = until(lambda: (s := self.summary(job))["state"] in
-                        ("FAILED", "CANCELLED", "FINISHED") and s, f"{job} ends")
-        self.assertEqual(summary["state"], state, f"{summary}\n{self.log()}")
-        return summary
-
-    def processes_of(self, job):
-        """Process ids of a job's master and workers, by their command lines."""
-        found = []
-        for path in glob.glob("/proc/[0-9]*/cmdline"):
-            try:
-                with open(path, "rb") as file:
-                    words = file.read().split(b"\0")
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if job.encode() in words and b"--cluster-id" in words:
-                found.append(int(path.split("/")[2]))
-        return found
-
-    # -- tests --
-
+class SessionTest(Session):
     def test_jobs_run_side_by_side_and_are_steered_by_their_ids(self):
         self.start_manager()
         self.start_agent(2)
@@ -172,7 +34,13 @@ class Session(unittest.TestCase):
         self.look("checkpoint", first)
         self.assertGreater(len(self.look("actors", first)), 0)
         self.assertIn("deed", self.sluice("graph", third))
-        self.assertIn("joined", self.sluice("logs", third))
+        until(lambda: sum(agent["tasks"] for agent in self.look("taskmanagers")) == 8,
+              "agents count the tasks of their workers")
+        log = self.sluice("logs", third)
+        self.assertIn("joined", log)  # Of its master; and of the workers, which are elsewhere:
+        self.assertRegex(log, r"agent-\d worker-\d+: misbehaving_job: registered as|"
+                              r"agent-\d worker-\d+: spinning: registered as")
+        self.assertNotIn("steady: registered", log)
         self.sluice("cancel", third)
         self.ended(third, "CANCELLED")
         self.assertEqual(self.summary(first)["restarts"], 0)
@@ -226,11 +94,15 @@ class Session(unittest.TestCase):
             return int(file.read().rpartition(")")[2].split()[1])
 
     def test_a_new_jobmanager_goes_on_with_the_jobs_of_the_old_one(self):
-        ha = f"{self.scratch}/ha"
+        ha, rows = f"{self.scratch}/ha", 20_000
         manager = self.start_manager("--ha-dir", ha)
         self.start_agent(4)
-        job, cancelled = self.start_steady(), self.run_job("crash", "--at", "-1")
+        finished = self.run_job("spinning", "--at", "-1", "--rows", "100")
+        self.ended(finished, "FINISHED")
+        job = self.run_job("steady", "--rows", str(rows))
+        cancelled = self.run_job("crash", "--at", "-1")
         until(lambda: self.runs(cancelled), "the other job runs")
+        until(lambda: self.runs(job) and self.completed(job) > 2, "the job takes checkpoints")
         self.sluice("cancel", cancelled)
         done = self.completed(job)
         old = self.processes_of(job)
@@ -241,8 +113,13 @@ class Session(unittest.TestCase):
         self.start_manager("--ha-dir", ha)
         until(lambda: self.runs(job) and self.completed(job) > done, "the job goes on")
         self.assertIn("checkpoint", self.look("status", job)["restored_from"])
-        self.assertEqual(self.summary(cancelled)["state"], "CANCELLED")
         until(lambda: not any(is_alive(pid) for pid in old), "the old processes are gone")
+        self.ended(job, "FINISHED")
+        expected = [second * 1000 + 900 + key for second in range(rows // 1000) for key in range(100)]
+        self.assertEqual(sorted(int(row[0]) for row in self.rows("steady")), expected)
+        for ended, state in ((finished, "FINISHED"), (cancelled, "CANCELLED")):
+            self.assertEqual(self.summary(ended)["state"], state)
+            self.assertEqual(self.processes_of(ended), [])
 
     def parent_is(self, pid, parent):
         try:

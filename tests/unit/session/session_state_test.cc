@@ -9,6 +9,7 @@ AgentReport report_of(const std::string& name, int slots) {
   AgentReport report;
   report.incarnation = "incarnation-" + name;
   report.name = name;
+  report.host = "host-" + name;
   report.slots = slots;
   return report;
 }
@@ -34,6 +35,14 @@ WorkerReport ended(const WorkerOrder& order, const std::string& how) {
   worker.state = "ended";
   worker.how = how;
   worker.last_words = "its last line";
+  return worker;
+}
+
+TaskManagerInspection worker_at(const std::string& node, int64_t pid, int64_t tasks) {
+  TaskManagerInspection worker;
+  worker.node = node;
+  worker.pid = pid;
+  worker.tasks = tasks;
   return worker;
 }
 
@@ -136,17 +145,38 @@ TEST_CASE("session_state: idle workers of a job that needs fewer slots give them
   b.workers = {running(state.orders_of(b.incarnation).workers[0], 20)};
   CHECK(state.beat(a, 1).is_ok());
   CHECK(state.beat(b, 1).is_ok());
-  TaskManagerInspection idle;
-  idle.pid = 20;
-  TaskManagerInspection busy;
-  busy.pid = 10;
-  busy.tasks = 3;
+  const TaskManagerInspection idle = worker_at("host-b:4000", 20, 0);
+  const TaskManagerInspection busy = worker_at("host-a:4000", 10, 3);
   state.release_idle("job", {idle, busy});
   CHECK(state.lent_to("job") == 4);  // It needs them all.
   state.set_need("job", need_of(2));
   state.release_idle("job", {idle, busy});
   CHECK(state.lent_to("job") == 2);
   CHECK(state.orders_of(b.incarnation).workers.empty());
+}
+
+TEST_CASE("session_state: workers of two hosts may have one process number, as in containers") {
+  SessionState state = make_state();
+  AgentReport a = report_of("a", 2);
+  AgentReport b = report_of("b", 2);
+  CHECK(state.beat(a, 0).is_ok());
+  CHECK(state.beat(b, 0).is_ok());
+  state.set_need("job", need_of(4));
+  state.allocate(0);
+  a.workers = {running(state.orders_of(a.incarnation).workers[0], 7)};
+  b.workers = {running(state.orders_of(b.incarnation).workers[0], 7)};
+  CHECK(state.beat(a, 1).is_ok());
+  CHECK(state.beat(b, 1).is_ok());
+  const auto idle = worker_at("host-a:4000", 7, 0);
+  const auto busy = worker_at("host-b:4000", 7, 3);
+  const auto agents = state.agents(0, 1, {{"job", {idle, busy}}, {"other", {busy}}});
+  REQUIRE(agents.size() == 2);
+  CHECK(agents[0].tasks == 0);
+  CHECK(agents[1].tasks == 3);
+  state.set_need("job", need_of(2));
+  state.release_idle("job", {idle, busy});
+  CHECK(state.orders_of(a.incarnation).workers.empty());
+  CHECK(state.orders_of(b.incarnation).workers.size() == 1);
 }
 
 TEST_CASE("session_state: there is a limit of agents, and an agent keeps its slots") {

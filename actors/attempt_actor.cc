@@ -42,6 +42,7 @@ Behavior AttemptActor::make_behavior() {
         report_numbers();
         send_later(this, kReportInterval, ReportNumbers{});
       },
+      [this](const DetailsDue& due) { look(due); },
       [this](const TaskStuck& stuck) {
         const auto found = tasks_.find(stuck.task);
         if (found == tasks_.end() || found->second.ended) return;
@@ -157,6 +158,8 @@ void AttemptActor::command(const proto::TaskCommand& command) {
                                             command.checkpoint_completed().confirm()});
     case proto::TaskCommand::kCheckpointAborted:
       return send(task, CheckpointAborted{CheckpointId{command.checkpoint_aborted()}});
+    case proto::TaskCommand::kLook:
+      return look({id, settings_->job.metrics->ask_for_details(id), kDetailsLooksMax});
     case proto::TaskCommand::kAddSplits: {
       AddSplits add;
       add.no_more = command.add_splits().no_more();
@@ -314,6 +317,20 @@ void AttemptActor::report_checkpoint(TaskId task, const SnapshotOutcome& outcome
   if (wire.is_ok()) send(settings_->manager, std::move(*wire));
 }
 
+/// Reports what the task has answered, or looks again in a moment. One that is long in user code
+/// does not answer, and another look asks again.
+void AttemptActor::look(DetailsDue due) {
+  if (!due.asked.cell) return;
+  if (auto details = due.asked.cell->answer_after(due.asked.answers)) {
+    return report(due.task, [&](proto::TaskReport& to) {
+      to_proto(*details, *to.mutable_details());
+      // The names of splits are the connector's.
+      if (to.ByteSizeLong() > kWireBytesMax / 2) to.mutable_details()->clear_splits();
+    });
+  }
+  if (due.looks_left-- > 0) send_later(this, kDetailsLook, std::move(due));
+}
+
 void AttemptActor::report_numbers() {
   proto::NumbersReported numbers;
   for (const auto& [id, task] : tasks_) fill_numbers(id, *numbers.add_tasks());
@@ -326,17 +343,21 @@ void AttemptActor::report_numbers() {
 }
 
 void AttemptActor::fill_numbers(TaskId task, proto::TaskNumbers& numbers) {
-  const JobMetrics::TaskLook look = settings_->job.metrics->look(task);
+  const TaskInspection look = settings_->job.metrics->inspect(task, *settings_->clock);
   to_proto(task, *numbers.mutable_task());
-  numbers.set_rows_in(look.progress.rows_in);
-  numbers.set_rows_out(look.progress.rows_out);
-  numbers.set_bytes_out(look.progress.bytes_out);
-  numbers.set_busy_ns(look.progress.busy_ns);
-  numbers.set_back_pressured_ns(look.progress.back_pressured_ns);
-  numbers.set_idle_ns(look.progress.idle_ns);
-  numbers.set_state_bytes(look.progress.state_bytes);
-  numbers.set_watermark_ms(look.progress.watermark.ms);
-  numbers.set_finished(look.finished);
+  numbers.set_rows_in(look.rows_in);
+  numbers.set_rows_out(look.rows_out);
+  numbers.set_bytes_out(look.bytes_out);
+  numbers.set_busy_ns(look.busy_ns);
+  numbers.set_back_pressured_ns(look.back_pressured_ns);
+  numbers.set_idle_ns(look.idle_ns);
+  numbers.set_state_bytes(look.state_bytes);
+  numbers.set_watermark_ms(look.watermark);
+  numbers.set_finished(look.state == "FINISHED");
+  numbers.set_queued_batches(look.queued);
+  numbers.set_mailbox(look.mailbox);
+  numbers.set_activity(static_cast<int>(look.activity));
+  numbers.set_activity_since_ms(look.activity_since);
   auto& before = reported_[task];
   const auto groups = settings_->job.metrics->groups_of(task);
   before.resize(groups.size());

@@ -19,6 +19,8 @@ namespace sluice {
 class AttemptActor final : public ActorBase {
  public:
   static constexpr Duration kReportInterval{500};
+  static constexpr Duration kDetailsLook{3};
+  static constexpr int kDetailsLooksMax = 60;
 
   struct Settings {
     AttemptKey key;
@@ -59,6 +61,7 @@ class AttemptActor final : public ActorBase {
   void report(TaskId task, const std::function<void(proto::TaskReport&)>& fill);
   void report_status(TaskId task, const Status& status);
   void report_checkpoint(TaskId task, const SnapshotOutcome& outcome);
+  void look(DetailsDue due);
   void report_numbers();
   void fill_numbers(TaskId task, proto::TaskNumbers& numbers);
   void ended(TaskId task);

@@ -71,6 +71,12 @@ struct BeginAttempt {
   std::vector<TaskId> tasks;
 };
 struct ReportNumbers {};
+/// A task was asked for its details: has it answered?
+struct DetailsDue {
+  TaskId task;
+  JobMetrics::AskedDetails asked;
+  int looks_left = 0;
+};
 struct CommandArrived {
   proto::TaskCommand command;
 };
@@ -150,6 +156,8 @@ struct EndWorkers {
 struct ReportArrived {
   proto::TaskReport report;
 };
+/// To the actor that stands for a task: somebody wants its details.
+struct LookAtTask {};
 
 }  // namespace sluice
 
@@ -164,6 +172,7 @@ SLUICE_LOCAL_MESSAGE(sluice::AttemptOver)
 SLUICE_LOCAL_MESSAGE(sluice::CancelAttempt)
 SLUICE_LOCAL_MESSAGE(sluice::BeginAttempt)
 SLUICE_LOCAL_MESSAGE(sluice::ReportNumbers)
+SLUICE_LOCAL_MESSAGE(sluice::DetailsDue)
 SLUICE_LOCAL_MESSAGE(sluice::CommandArrived)
 SLUICE_LOCAL_MESSAGE(sluice::TaskStuck)
 SLUICE_LOCAL_MESSAGE(sluice::TasksPlaced)
@@ -180,3 +189,4 @@ SLUICE_LOCAL_MESSAGE(sluice::WatchHeartbeats)
 SLUICE_LOCAL_MESSAGE(sluice::HeartbeatsLost)
 SLUICE_LOCAL_MESSAGE(sluice::EndWorkers)
 SLUICE_LOCAL_MESSAGE(sluice::ReportArrived)
+SLUICE_LOCAL_MESSAGE(sluice::LookAtTask)

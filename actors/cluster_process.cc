@@ -35,7 +35,8 @@ namespace {
 
 /// Threads of a JobManager: it only passes messages on.
 constexpr size_t kManagerThreads = 2;
-/// What is said last must reach the network before the process ends.
+/// How long TaskManagers may take to end when they are told to: when they have, what was said last
+/// has arrived.
 constexpr Duration kLastWords{300};
 
 NodeSettings node_settings(const ClusterSettings& cluster, size_t threads) {
@@ -141,6 +142,12 @@ void wait_a_moment(Duration time) {
   std::condition_variable never;
   std::unique_lock lock(mutex);
   never.wait_for(lock, time);
+}
+
+void wait_for_workers_to_go(const ManagerNode& node) {
+  constexpr Duration kLook{1};
+  const int64_t end_ns = system_clock().steady_ns() + kLastWords.count() * 1'000'000;
+  while (!node.task_managers().empty() && system_clock().steady_ns() < end_ns) wait_a_moment(kLook);
 }
 
 int most_parallelism(const JobPlan& plan) {
@@ -411,7 +418,7 @@ Result<JobResult> run_job_manager(const JobBuild& build, const JobSettings& give
   node.end_workers("the job has ended");
   // Otherwise another JobManager may have to go on from them.
   if (remembered.is_ok()) end_checkpoints_of(job, total, settings.on_note);
-  wait_a_moment(kLastWords);
+  wait_for_workers_to_go(node);
   return total;
 }
 

@@ -126,4 +126,78 @@ Result<SnapshotOutcome> from_proto(const proto::CheckpointAcknowledged& from, Ta
   return outcome;
 }
 
+// ---- details of tasks ---------------------------------------------------------------------------
+
+namespace {
+
+TimeState time_state_of(int value) {
+  const bool is_known = value >= 0 && value <= static_cast<int>(TimeState::kFinished);
+  return is_known ? static_cast<TimeState>(value) : TimeState::kNoData;
+}
+
+SplitLook split_of(const proto::SplitDetails& from) {
+  return {from.id(),      from.watermark_ms(),   from.since_ms(),
+          from.records(), from.last_record_ms(), time_state_of(from.state())};
+}
+
+}  // namespace
+
+void to_proto(const TaskDetails& details, proto::TaskDetails& to) {
+  to.set_looked_ms(details.looked);
+  for (const InputChannelLook& input : details.inputs) {
+    auto& one = *to.add_inputs();
+    one.set_input(input.input);
+    one.set_queued(input.queued);
+    one.set_watermark_ms(input.watermark);
+    one.set_since_ms(input.since);
+    one.set_state(static_cast<int>(input.state));
+    one.set_blocked(input.blocked);
+  }
+  for (const OutputChannelLook& output : details.outputs) {
+    auto& one = *to.add_outputs();
+    one.set_credit(output.credit);
+    one.set_watermark_ms(output.watermark);
+  }
+  for (const SplitLook& split : details.splits) {
+    if (to.splits_size() >= kSplitsShownMax) break;
+    auto& one = *to.add_splits();
+    one.set_id(split.id);
+    one.set_watermark_ms(split.watermark);
+    one.set_since_ms(split.since);
+    one.set_records(split.records);
+    one.set_last_record_ms(split.last_record);
+    one.set_state(static_cast<int>(split.state));
+  }
+  to.set_splits_finished(details.splits_finished);
+  to.set_waits_for_split(details.waits_for_split);
+}
+
+TaskDetails from_proto(const proto::TaskDetails& from) {
+  TaskDetails details;
+  details.looked = from.looked_ms();
+  for (const auto& one : from.inputs()) {
+    InputChannelLook& input = details.inputs.emplace_back();
+    input.input = one.input();
+    input.queued = one.queued();
+    input.watermark = one.watermark_ms();
+    input.since = one.since_ms();
+    input.state = time_state_of(one.state());
+    input.blocked = one.blocked();
+  }
+  for (const auto& one : from.outputs()) {
+    OutputChannelLook& output = details.outputs.emplace_back();
+    output.credit = one.credit();
+    output.watermark = one.watermark_ms();
+  }
+  for (const auto& one : from.splits()) details.splits.push_back(split_of(one));
+  details.splits_finished = from.splits_finished();
+  details.waits_for_split = from.waits_for_split();
+  return details;
+}
+
+TaskActivity activity_of(int value) {
+  const bool is_known = value >= 0 && value <= static_cast<int>(TaskActivity::kBackPressured);
+  return is_known ? static_cast<TaskActivity>(value) : TaskActivity::kNone;
+}
+
 }  // namespace sluice

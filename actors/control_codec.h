@@ -7,6 +7,7 @@
 #include "actors/task_snapshots.h"
 #include "core/element.h"
 #include "core/ids.h"
+#include "core/inspection.h"
 #include "core/source.h"
 #include "core/status.h"
 #include "proto/control.pb.h"
@@ -31,5 +32,13 @@ Committable from_proto(const proto::CommittableInfo& from);
 
 void to_proto(const SnapshotOutcome& outcome, TaskId task, proto::CheckpointAcknowledged& to);
 Result<SnapshotOutcome> from_proto(const proto::CheckpointAcknowledged& from, TaskId task);
+
+/// Only the first kSplitsShownMax splits: a message has a limit.
+void to_proto(const TaskDetails& details, proto::TaskDetails& to);
+TaskDetails from_proto(const proto::TaskDetails& from);
+/// A value that this version does not know is kNone.
+TaskActivity activity_of(int value);
+
+inline constexpr int kSplitsShownMax = 1000;
 
 }  // namespace sluice

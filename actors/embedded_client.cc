@@ -88,7 +88,29 @@ Result<std::vector<ActorInspection>> EmbeddedClient::actors() {
     // Actors know their job by name.
     if (actor.job == settings_.plan->job_name) actor.job = settings_.checkpoints->job_id;
   }
+  if (settings_.task_managers) add_far_actors(actors);
   return actors;
+}
+
+/// TaskManagers and tasks of other processes, as they were reported last.
+void EmbeddedClient::add_far_actors(std::vector<ActorInspection>& actors) const {
+  for (const TaskManagerInspection& manager : settings_.task_managers()) {
+    ActorInspection& actor = actors.emplace_back();
+    actor.node = manager.node;
+    actor.kind = "task_manager";
+    actor.active = manager.heartbeat;
+  }
+  for (const TaskInspection& task : settings_.metrics->inspect(*settings_.clock, false)) {
+    if (task.node.empty() || task.state != "RUNNING") continue;
+    ActorInspection& actor = actors.emplace_back();
+    actor.node = task.node;
+    actor.kind = "task";
+    actor.job = settings_.checkpoints->job_id;
+    actor.label = task.name;
+    actor.mailbox = task.mailbox;
+    actor.active = task.activity_since;
+    actor.running = task.activity == TaskActivity::kBusy;
+  }
 }
 
 Result<std::vector<TaskManagerInspection>> EmbeddedClient::task_managers() {

@@ -49,6 +49,7 @@ class EmbeddedClient final : public ClusterClient {
                                   Duration timeout) override;
 
  private:
+  void add_far_actors(std::vector<ActorInspection>& actors) const;
   Status check_job(const std::string& job) const;
   Result<JobInspection> look(bool with_details);
   Result<SteeringOutcome> wait_for_end(Duration timeout);

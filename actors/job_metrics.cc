@@ -100,29 +100,27 @@ std::vector<std::string> JobMetrics::dead_letters() const {
   return dead_letters_;
 }
 
-JobMetrics::TaskLook JobMetrics::look(TaskId task) const {
-  const std::lock_guard lock(mutex_);
-  const TaskNumbers& numbers = tasks_[plan_->graph.index_of(task)];
-  return {numbers_of(numbers), numbers.finished, numbers.node};
-}
-
-void JobMetrics::take_report(TaskId task, const TaskLook& look,
+void JobMetrics::take_report(TaskId task, const FarTask& look,
                              const std::vector<std::map<std::string, int64_t>>& added) {
   const std::lock_guard lock(mutex_);
   TaskNumbers& numbers = tasks_[plan_->graph.index_of(task)];
   numbers.last = look.progress;
   numbers.finished = look.finished;
-  numbers.node = look.node;
+  numbers.far = look;
   numbers.reported = true;
   for (size_t stage = 0; stage < added.size() && stage < numbers.groups.size(); ++stage) {
     for (const auto& [name, value] : added[stage]) numbers.groups[stage]->counter(name).add(value);
   }
 }
 
-void JobMetrics::place(TaskId task, const std::string& node) {
+void JobMetrics::place(TaskId task, const std::string& node,
+                       std::shared_ptr<TaskDetailsCell> details, std::function<void()> ask) {
   const std::lock_guard lock(mutex_);
   TaskNumbers& numbers = tasks_[plan_->graph.index_of(task)];
-  numbers.node = node;
+  numbers.far = {};
+  numbers.far.node = node;
+  numbers.far_details = std::move(details);
+  numbers.wake = std::move(ask);
   numbers.reported = false;
   numbers.finished = false;
 }
@@ -149,19 +147,13 @@ VertexProgress JobMetrics::numbers_of(const TaskNumbers& task) const {
 }
 
 std::vector<TaskInspection> JobMetrics::inspect(const Clock& clock, bool details) const {
-  struct Asked {
-    std::shared_ptr<TaskDetailsCell> cell;
-    uint64_t answers = 0;
-  };
-  std::vector<Asked> asked(tasks_.size());
+  std::vector<AskedDetails> asked(tasks_.size());
   std::vector<TaskInspection> looks;
   {
     const std::lock_guard lock(mutex_);
     for (size_t i = 0; i < tasks_.size(); ++i) {
       looks.push_back(inspect_task(i, clock.steady_ns(), clock.wall_ms()));
-      if (!details || tasks_[i].live == nullptr) continue;
-      asked[i] = {tasks_[i].live->details, tasks_[i].live->details->ask()};
-      if (tasks_[i].wake) tasks_[i].wake();
+      if (details) asked[i] = ask(tasks_[i]);
     }
   }
   const int64_t deadline_ns =
@@ -173,6 +165,26 @@ std::vector<TaskInspection> JobMetrics::inspect(const Clock& clock, bool details
     inspect_channels(i, looks[i].details);
   }
   return looks;
+}
+
+TaskInspection JobMetrics::inspect(TaskId task, const Clock& clock) const {
+  const std::lock_guard lock(mutex_);
+  return inspect_task(plan_->graph.index_of(task), clock.steady_ns(), clock.wall_ms());
+}
+
+JobMetrics::AskedDetails JobMetrics::ask_for_details(TaskId task) const {
+  const std::lock_guard lock(mutex_);
+  return ask(tasks_[plan_->graph.index_of(task)]);
+}
+
+JobMetrics::AskedDetails JobMetrics::ask(const TaskNumbers& task) const {
+  std::shared_ptr<TaskDetailsCell> cell;
+  if (task.live != nullptr) cell = task.live->details;
+  if (!task.far.node.empty() && !task.finished) cell = task.far_details;
+  if (!cell) return {};
+  const uint64_t answers = cell->ask();
+  if (task.wake) task.wake();
+  return {std::move(cell), answers};
 }
 
 TaskInspection JobMetrics::inspect_task(size_t index, int64_t steady_now_ns,
@@ -191,10 +203,14 @@ TaskInspection JobMetrics::inspect_task(size_t index, int64_t steady_now_ns,
   look.busy_ns = progress.busy_ns;
   look.back_pressured_ns = progress.back_pressured_ns;
   look.idle_ns = progress.idle_ns;
-  look.node = numbers.node;
-  if (!numbers.node.empty()) {
+  look.node = numbers.far.node;
+  if (!look.node.empty()) {
     look.state = numbers.finished ? "FINISHED" : numbers.reported ? "RUNNING" : "DEPLOYING";
     look.state_bytes = progress.state_bytes;
+    look.mailbox = numbers.far.mailbox;
+    look.queued = numbers.far.queued;
+    look.activity = numbers.far.activity;
+    look.activity_since = numbers.far.activity_since;
     return look;
   }
   if (numbers.live == nullptr) {

@@ -38,19 +38,23 @@ class JobMetrics {
   /// A checkpoint or savepoint is complete.
   void add_checkpoint(int64_t duration_ms);
 
-  struct TaskLook {
+  /// The numbers of a task of another process, as of its last report.
+  struct FarTask {
     VertexProgress progress;
     bool finished = false;
-    std::string node;  // Where it runs; empty: in this process.
+    std::string node;
+    int64_t mailbox = 0;
+    int64_t queued = 0;
+    TaskActivity activity = TaskActivity::kNone;
+    int64_t activity_since = 0;
   };
-  /// The numbers of one task now.
-  TaskLook look(TaskId task) const;
-  /// Numbers of a task of another process: its progress, and per stage what was added to its
-  /// counters since the last report.
-  void take_report(TaskId task, const TaskLook& look,
+  /// `added`: per stage, to its counters since the last report.
+  void take_report(TaskId task, const FarTask& look,
                    const std::vector<std::map<std::string, int64_t>>& added);
-  /// The task is being started in process `node`.
-  void place(TaskId task, const std::string& node);
+  /// The task is being started in process `node`. `ask` has it answer into `details` some time
+  /// later; any thread.
+  void place(TaskId task, const std::string& node, std::shared_ptr<TaskDetailsCell> details,
+             std::function<void()> ask);
   void take_dead_letter(const std::string& letter);
 
   /// Numbers now; job and seconds are the caller's.
@@ -58,6 +62,14 @@ class JobMetrics {
   /// All tasks of this process, by task index; with `details` each task is asked and given
   /// kAnswerWait to answer. Node names are the caller's.
   std::vector<TaskInspection> inspect(const Clock& clock, bool details) const;
+  /// One of them, without details.
+  TaskInspection inspect(TaskId task, const Clock& clock) const;
+  struct AskedDetails {
+    std::shared_ptr<TaskDetailsCell> cell;  // Null: nobody answers.
+    uint64_t answers = 0;                   // So far.
+  };
+  /// The task answers into the cell, some time later; its channels do not name their other ends.
+  AskedDetails ask_for_details(TaskId task) const;
   /// Fills in what is counted: records, accumulators, state, checkpoints, latency.
   void summarize(JobResult& result) const;
   /// "place: reason" of the first bad records.
@@ -73,12 +85,14 @@ class JobMetrics {
     std::function<void()> wake;
     std::shared_ptr<const ActorGauge> gauge;
     bool was_live = false;
-    std::string node;  // Of another process, where it was placed.
+    FarTask far;  // With a node: it was placed in another process.
     bool reported = false;
+    std::shared_ptr<TaskDetailsCell> far_details;
     VertexProgress last;
     bool finished = false;
   };
   VertexProgress numbers_of(const TaskNumbers& task) const;
+  AskedDetails ask(const TaskNumbers& task) const;
   TaskInspection inspect_task(size_t index, int64_t steady_now_ns, int64_t wall_now_ms) const;
   void inspect_channels(size_t index, TaskDetails& details) const;
   int64_t sum_records_out() const;

@@ -99,12 +99,14 @@ Behavior RemoteTaskActor::make_behavior() {
             to_proto(split, *to.mutable_add_splits()->add_splits());
         });
       },
+      [this](LookAtTask) { command([](proto::TaskCommand& to) { to.set_look(true); }); },
       [this](const ReportArrived& arrived) { report(arrived.report); },
   };
 }
 
 void RemoteTaskActor::on_exit() {
   settings_->directory->remove(id());
+  settings_->details->close();
   settings_->worker = nullptr;
   settings_->manager = nullptr;
   settings_->master = nullptr;
@@ -192,6 +194,8 @@ void RemoteTaskActor::report(const proto::TaskReport& report) {
       if (!enumerator_) return;
       return send(enumerator_, RequestSplit{id.subtask, caf::actor_cast<ActorHandle>(this),
                                             report.request_split()});
+    case proto::TaskReport::kDetails:
+      return settings_->details->answer(from_proto(report.details()));
     case proto::TaskReport::REPORT_NOT_SET:
       return fail(Status::failed_precondition("a report this version does not know"));
   }

@@ -13,6 +13,7 @@
 
 #include "actors/cluster_messages.h"
 #include "core/inspection.h"
+#include "operators/task_details_cell.h"
 
 namespace sluice {
 
@@ -47,6 +48,7 @@ class RemoteTaskActor final : public ActorBase {
     ActorHandle worker;   // Remote.
     ActorHandle manager;  // Stands for the TaskManager; when it ends the task is lost.
     ActorHandle master;
+    std::shared_ptr<TaskDetailsCell> details;  // Where a look at the task is answered.
   };
   RemoteTaskActor(ActorConfig& config, std::shared_ptr<Settings> settings);
 

@@ -48,7 +48,7 @@ Behavior RemoteTaskManagerActor::make_behavior() {
         proto::EndProcess message;
         message.set_reason(end.reason);
         send_worker({}, message);
-        quit();
+        ending_ = true;  // Until it has gone, the message may be on its way.
       },
   };
 }
@@ -56,6 +56,7 @@ Behavior RemoteTaskManagerActor::make_behavior() {
 void RemoteTaskManagerActor::on_exit() {
   settings_->directory->left(settings_->where->incarnation);
   attempts_.clear();
+  masters_.clear();
   settings_->worker = nullptr;
   settings_->job_manager = nullptr;
   settings_->heartbeat_watch = nullptr;
@@ -102,7 +103,7 @@ void RemoteTaskManagerActor::deploy(const DeployTasks& command) {
   Attempt& attempt = attempts_[key];
   attempt.master = command.master;
   attempt.metrics = command.metrics;
-  monitor(command.master);
+  if (masters_.insert(command.master.address()).second) monitor(command.master);
   proto::DeployTasks message;
   *message.mutable_job() = describe_job(*command.plan, command.checkpoints.get());
   for (const TaskId id : command.tasks) to_proto(id, *message.add_tasks());
@@ -128,25 +129,37 @@ void RemoteTaskManagerActor::deployed(const Wire<proto::TasksDeployed>& wire) {
   TasksDeployed answer;
   for (const auto& task : message->tasks()) {
     const TaskId id = from_proto(task);
-    auto settings = std::make_shared<RemoteTaskActor::Settings>();
-    settings->id = id;
-    settings->fence = settings_->fence;
-    settings->fence.job = key.job;
-    settings->fence.attempt = key.attempt;
-    settings->where = settings_->where;
-    settings->directory = settings_->directory;
-    settings->worker = settings_->worker;
-    settings->manager = caf::actor_cast<ActorHandle>(this);
-    settings->master = attempt.master;
-    const ActorHandle actor = spawn<RemoteTaskActor>(std::move(settings));
-    monitor(actor);
+    const ActorHandle actor = stand_in(key, attempt, id);
     attempt.tasks[id] = actor;
-    attempt.metrics->place(id, settings_->where->node());
     answer.tasks.push_back({id, actor});
   }
   for (const auto& task : message->missing()) answer.missing.push_back(from_proto(task));
   answer.status = from_proto(message->status());
   send(attempt.master, std::move(answer));
+  attempt.is_deployed = true;
+  if (attempt.is_over()) attempts_.erase(found);
+}
+
+/// The actor that stands here for a task there.
+ActorHandle RemoteTaskManagerActor::stand_in(const AttemptKey& key, const Attempt& attempt,
+                                             TaskId id) {
+  auto settings = std::make_shared<RemoteTaskActor::Settings>();
+  settings->id = id;
+  settings->fence = settings_->fence;
+  settings->fence.job = key.job;
+  settings->fence.attempt = key.attempt;
+  settings->where = settings_->where;
+  settings->directory = settings_->directory;
+  settings->worker = settings_->worker;
+  settings->manager = caf::actor_cast<ActorHandle>(this);
+  settings->master = attempt.master;
+  const auto details = std::make_shared<TaskDetailsCell>();
+  settings->details = details;
+  ActorHandle actor = spawn<RemoteTaskActor>(std::move(settings));
+  monitor(actor);
+  attempt.metrics->place(id, settings_->where->node(), details,
+                         [actor] { send_from_outside(actor, LookAtTask{}); });
+  return actor;
 }
 
 void RemoteTaskManagerActor::report(const Wire<proto::TaskReport>& wire) {
@@ -167,9 +180,13 @@ void RemoteTaskManagerActor::numbers(const Wire<proto::NumbersReported>& wire) {
   JobMetrics& metrics = *found->second.metrics;
   settings_->directory->heard(settings_->where->incarnation, settings_->clock->wall_ms());
   for (const auto& from : message->tasks()) {
-    JobMetrics::TaskLook look;
+    JobMetrics::FarTask look;
     look.finished = from.finished();
     look.node = settings_->where->node();
+    look.mailbox = from.mailbox();
+    look.queued = from.queued_batches();
+    look.activity = activity_of(from.activity());
+    look.activity_since = from.activity_since_ms();
     look.progress.rows_in = from.rows_in();
     look.progress.rows_out = from.rows_out();
     look.progress.bytes_out = from.bytes_out();
@@ -187,15 +204,21 @@ void RemoteTaskManagerActor::numbers(const Wire<proto::NumbersReported>& wire) {
   for (const auto& letter : message->dead_letters()) metrics.take_dead_letter(letter);
 }
 
+void RemoteTaskManagerActor::worker_down() {
+  if (ending_) return quit();
+  settings_->node->probe(*settings_->where, caf::actor_cast<ActorHandle>(this));
+}
+
 void RemoteTaskManagerActor::actor_down(const caf::actor_addr& address) {
-  if (address == settings_->worker.address()) {
-    return settings_->node->probe(*settings_->where, caf::actor_cast<ActorHandle>(this));
-  }
+  if (address == settings_->worker.address()) return worker_down();
+  masters_.erase(address);
   for (auto& [key, attempt] : attempts_) {
     std::erase_if(attempt.tasks,
                   [&](const auto& task) { return task.second.address() == address; });
   }
   std::erase_if(attempts_, [&](const auto& entry) {
+    // All its reports have been passed on: each task's last one ended the actor that stood for it.
+    if (entry.second.is_over()) return true;
     if (entry.second.master.address() != address) return false;
     proto::ReleaseAttempt release;
     release.set_reason("the job has ended");

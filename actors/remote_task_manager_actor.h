@@ -9,6 +9,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "actors/node_system.h"
@@ -46,13 +47,17 @@ class RemoteTaskManagerActor final : public ActorBase {
   struct Attempt {
     ActorHandle master;
     std::shared_ptr<JobMetrics> metrics;
+    bool is_deployed = false;
     std::map<TaskId, ActorHandle> tasks;  // Those that have not ended.
+    bool is_over() const { return is_deployed && tasks.empty(); }
   };
   void welcome();
   void deploy(const DeployTasks& command);
   void deployed(const Wire<proto::TasksDeployed>& wire);
+  ActorHandle stand_in(const AttemptKey& key, const Attempt& attempt, TaskId id);
   void report(const Wire<proto::TaskReport>& wire);
   void numbers(const Wire<proto::NumbersReported>& wire);
+  void worker_down();
   void actor_down(const caf::actor_addr& address);
   void lost(const std::string& why);
   bool admit(const Fence& fence) {
@@ -67,7 +72,10 @@ class RemoteTaskManagerActor final : public ActorBase {
   std::shared_ptr<Settings> settings_;
   FenceGate gate_;
   bool noted_break_ = false;
+  bool ending_ = false;  // The process was told to end.
+  /// Those that are not over: a cluster may live for as many attempts as it likes.
   std::map<AttemptKey, Attempt> attempts_;
+  std::set<caf::actor_addr> masters_;  // Monitored.
 };
 
 }  // namespace sluice

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "core/inspection.h"
@@ -27,6 +28,12 @@ class TaskDetailsCell {
   TaskDetails wait(uint64_t seen, Duration timeout) {
     std::unique_lock lock(mutex_);
     answered_.wait_for(lock, timeout, [&] { return answers_ > seen || closed_; });
+    return details_;
+  }
+  /// The newest answer after the first `seen`, if there is one by now.
+  std::optional<TaskDetails> answer_after(uint64_t seen) {
+    const std::lock_guard lock(mutex_);
+    if (answers_ <= seen) return std::nullopt;
     return details_;
   }
 

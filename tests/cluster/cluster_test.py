@@ -20,6 +20,8 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "../golden"))
 sys.path.insert(0, os.path.join(HERE, "../recovery"))
+sys.path.insert(0, os.path.join(HERE, "../support"))
+import certificates  # noqa: E402
 import flight_oracle  # noqa: E402
 import job_runs  # noqa: E402
 from local_cluster import LocalCluster  # noqa: E402
@@ -288,6 +290,23 @@ def private_runtime(job):
     return dict(os.environ, SLUICE_RUNTIME_DIR=directory)
 
 
+def check_far_tasks(look):
+    """Tasks of other processes are in the tree of actors, with what only they know."""
+    [job] = look["jobs"]
+    assert len(job["tasks"]) > 3, look
+    actors = {(each["node"], each["label"]) for each in look["actors"] if each["kind"] == "task"}
+    for task in job["tasks"]:
+        details = task["details"]
+        assert (task["node"], task["name"]) in actors, look["actors"]
+        assert details["looked"] > 0 and task["activity_since"] > 0, task
+        assert details["inputs"] or details["outputs"], task
+        for output in details["outputs"]:
+            assert output["credit"] + output["in_flight"] > 0, task
+    assert any(task["details"]["splits"] for task in job["tasks"]), job["tasks"]  # The file.
+    nodes = {each["node"] for each in look["actors"] if each["kind"] == "task_manager"}
+    assert len(nodes) == 2 and {task["node"] for task in job["tasks"]} <= nodes, nodes
+
+
 def test_cli():
     """`sluice --jobmanager` looks at a cluster and steers it by the address its TaskManagers use. A
     rescale keeps the checkpoints, a cancel may delete them."""
@@ -308,6 +327,7 @@ def test_cli():
         assert {task["node"] for task in look["tasks"]} <= {each["node"] for each in managers}
         for command in ("checkpoints", "exceptions", "actors", "graph", "watermarks", "logs"):
             assert sluice(command, *there, environment=environment), command
+        check_far_tasks(json.loads(sluice("actors", "--json", *there, environment=environment)))
         assert "flight_delays" in sluice("top", "--screens", "1", *there, environment=environment)
         taken = json.loads(sluice("checkpoint", "--json", *there, environment=environment))
         assert taken["state"] == "RUNNING", taken
@@ -330,7 +350,7 @@ def test_cli_over_tls():
     job = Job(rate=500)
     environment = private_runtime(job)
     stranger = dict(environment, SLUICE_RUNTIME_DIR=f"{job.root}/elsewhere")
-    make_certificates(job.root)
+    certificates.make(job.root)
     good = tls_flags(job, "good")
     flags = [*good, "--control-bind", "127.0.0.1:0"]
     with job.cluster(parallelism=2, flags=flags) as cluster:
@@ -419,29 +439,15 @@ def test_open_bind_is_refused():
     assert refused.returncode == 2 and "--tls-cert" in refused.stderr, refused
 
 
-def make_certificates(directory):
-    """Two authorities, and a certificate by each."""
-    def run(*words):
-        subprocess.run(["openssl", *words], check=True, capture_output=True, cwd=directory)
-    for ca, name in (("goodca", "good"), ("evilca", "evil")):
-        run("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{ca}.key", "-out",
-            f"{ca}.pem", "-subj", f"/CN={ca}", "-days", "2")
-        run("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr",
-            "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1")
-        run("x509", "-req", "-copy_extensions", "copy", "-in", f"{name}.csr", "-CA", f"{ca}.pem", "-CAkey", f"{ca}.key",
-            "-CAcreateserial", "-out", f"{name}.pem", "-days", "2")
-
-
 def tls_flags(job, name):
-    return [f"--tls-cert={job.root}/{name}.pem", f"--tls-key={job.root}/{name}.key",
-            f"--tls-ca={job.root}/goodca.pem"]
+    return certificates.tls_flags(job.root, name)
 
 
 def test_tls():
     """With certificates the job runs; who has another authority's, or none, does not get in, and
     does not disturb those who are in (a failed handshake once ended every other connection)."""
     job = Job(interval=None)
-    make_certificates(job.root)
+    certificates.make(job.root)
     good, evil = tls_flags(job, "good"), tls_flags(job, "evil")
     with job.cluster(parallelism=4, flags=good) as cluster:
         cluster.start_manager()

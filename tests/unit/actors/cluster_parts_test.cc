@@ -99,6 +99,55 @@ TEST_CASE("job_identity: another argument or another graph is another job; both 
   CHECK(make_incarnation().size() == 32);
 }
 
+TEST_CASE("control_codec: the details of a task come back as they were, as many as fit") {
+  TaskDetails details;
+  details.looked = 1234;
+  InputChannelLook& input = details.inputs.emplace_back();
+  input.input = 1;
+  input.queued = 7;
+  input.watermark = 55;
+  input.since = 66;
+  input.state = TimeState::kUnaligned;
+  input.blocked = true;
+  OutputChannelLook& output = details.outputs.emplace_back();
+  output.credit = 3;
+  output.watermark = kMinTime.ms;
+  details.splits.push_back({std::string("a\0b", 3), 1, 2, 3, 4, TimeState::kPaused});
+  details.splits_finished = 9;
+  details.waits_for_split = true;
+  proto::TaskDetails wire;
+  to_proto(details, wire);
+  const TaskDetails back = from_proto(wire);
+  CHECK(back.looked == 1234);
+  REQUIRE(back.inputs.size() == 1);
+  CHECK(back.inputs[0].input == 1);
+  CHECK(back.inputs[0].queued == 7);
+  CHECK(back.inputs[0].watermark == 55);
+  CHECK(back.inputs[0].since == 66);
+  CHECK(back.inputs[0].state == TimeState::kUnaligned);
+  CHECK(back.inputs[0].blocked);
+  REQUIRE(back.outputs.size() == 1);
+  CHECK(back.outputs[0].credit == 3);
+  CHECK(back.outputs[0].watermark == kMinTime.ms);
+  REQUIRE(back.splits.size() == 1);
+  CHECK(back.splits[0].id == std::string("a\0b", 3));
+  CHECK(back.splits[0].watermark == 1);
+  CHECK(back.splits[0].since == 2);
+  CHECK(back.splits[0].records == 3);
+  CHECK(back.splits[0].last_record == 4);
+  CHECK(back.splits[0].state == TimeState::kPaused);
+  CHECK(back.splits_finished == 9);
+  CHECK(back.waits_for_split);
+  wire.mutable_inputs(0)->set_state(99);  // Of a newer version.
+  CHECK(from_proto(wire).inputs[0].state == TimeState::kNoData);
+  CHECK(activity_of(99) == TaskActivity::kNone);
+  CHECK(activity_of(static_cast<int>(TaskActivity::kBusy)) == TaskActivity::kBusy);
+  details.splits.resize(3 * kSplitsShownMax);
+  proto::TaskDetails large;
+  to_proto(details, large);
+  CHECK(large.splits_size() == kSplitsShownMax);
+}
+
 TEST_CASE("control_codec: statuses, barriers and snapshots come back as they were") {
   proto::StatusInfo info;
   to_proto(Status::unavailable("gone"), info);

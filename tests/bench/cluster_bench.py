@@ -1,20 +1,22 @@
 #!/usr/bin/env python3
-"""What a cluster costs: throughput of two TaskManagers over the loopback interface against the same
-job embedded, the time to the first record, the time from SIGKILL of a TaskManager until the job
-runs again, how long 200 tasks on 8 x 8 slots take to deploy and what memory they need, and how fast
-the JobManager answers while every core is busy. Under five minutes.
+"""What a cluster costs, and how that compares with the aims: throughput of two TaskManagers over the
+loopback interface against the same job embedded, the latency of a hop between them at half load, the
+time to the first record, the time from SIGKILL of a TaskManager until the job runs again, how long 200
+tasks on 8 x 8 slots take to deploy and what memory they need, and how fast the JobManager answers, takes
+checkpoints and cancels while every core is busy. About three minutes; nothing else should run meanwhile.
 
-  bazel build -c opt //tests/bench:bid_exchange_job
+  bazel build //tests/bench:bid_exchange_job //tools:sluice
   tests/bench/cluster_bench.py [--rows N] [--kills N] [--runs N] [--result FILE]   default:
                                tests/bench/results/cluster.json
 
-Prints one JSON object. Half of the channels of the keyed exchange are remote.
+Prints a line for each aim and writes all numbers into the file. Half of the channels of the keyed exchange
+are remote.
 """
 import argparse
 import json
 import os
-import platform
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,10 +25,13 @@ import urllib.request
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests/cluster"))
 sys.path.insert(0, os.path.join(ROOT, "tests/recovery"))
+sys.path.insert(0, os.path.join(ROOT, "tests/bench"))
+from goals import commit, goal, machine, share, show  # noqa: E402
 from job_runs import newest_checkpoint  # noqa: E402
 from local_cluster import LocalCluster, Process  # noqa: E402
 
 PROGRAM = os.path.join(ROOT, "bazel-bin/tests/bench/bid_exchange_job")
+SLUICE = os.path.join(ROOT, "bazel-bin/tools/sluice")
 LONG = 300
 
 
@@ -56,7 +61,28 @@ def throughput(rows, runs):
     return {"rows": rows, "runs": runs,
             "embedded_rows_per_s": round(statistics.median(r[0] for r in rates)),
             "cluster_rows_per_s": round(statistics.median(r[1] for r in rates)),
-            "ratio": round(statistics.median(ratios), 3)}
+            "ratios": [round(ratio, 3) for ratio in ratios]}
+
+
+def hop_latency(rate, seconds):
+    """From the making of a record in one TaskManager until the other one's task has it."""
+    files = f"{tempfile.mkdtemp()}/latency"
+    arguments = ["--rows", str(rate * seconds), "--rate", str(rate), "--latency", files]
+    with LocalCluster(PROGRAM, arguments, ["-p", "2", "--summary", "json"]) as cluster:
+        cluster.start_manager()
+        for _ in range(2):
+            cluster.start_worker(slots=1)
+        assert cluster.manager.end(LONG) == 0, cluster.log()
+        took = json.loads(cluster.manager.output)["seconds"]
+    tasks = []
+    for subtask in range(2):
+        with open(f"{files}-{subtask}", encoding="utf-8") as file:
+            tasks.append([int(number) for number in file.read().split()])
+    assert all(count > rate * seconds / 8 for count, *_ in tasks), tasks
+    return {"rate": rate, "seconds": round(took, 1), "records": sum(task[0] for task in tasks),
+            "median_ms": [round(task[1] / 1000, 3) for task in tasks],
+            "p99_ms": [round(task[2] / 1000, 3) for task in tasks],
+            "max_ms": [round(task[3] / 1000, 3) for task in tasks]}
 
 
 def start_up():
@@ -96,8 +122,7 @@ def recovery(kills, keys, rate):
             at, _ = cluster.manager.wait_for("the job runs again", LONG, mark)
             times.append(at - start)
             workers[kill % 2] = spare
-    return {"kills": kills, "keys": keys, "median_s": round(statistics.median(times), 3),
-            "max_s": round(max(times), 3)}
+    return {"kills": kills, "keys": keys, "times_s": [round(each, 3) for each in times]}
 
 
 def memory_mib(process):
@@ -150,23 +175,64 @@ def deployment():
                 "all_mib": round(sum(memory) + memory_mib(cluster.manager), 1)}
 
 
-def control_latency(looks):
-    """Looks at a job on two TaskManagers that keeps every core busy."""
-    observed, times = Observed(), []
-    with LocalCluster(PROGRAM, ["--rows", str(10**12)], ["-p", "2"]) as cluster:
-        cluster.start_manager(environment=observed.environment)
-        for _ in range(2):
-            cluster.start_worker(slots=1)
-        while observed.ask(cluster.manager, "/v1/jobs")[0]["records_in"] < 100_000:
-            time.sleep(0.05)
-        for _ in range(looks):
-            start = time.monotonic()
-            observed.ask(cluster.manager, "/v1/jobs/bid_exchange")
-            times.append((time.monotonic() - start) * 1000)
-            time.sleep(0.02)
-    times.sort()
-    return {"looks": looks, "median_ms": round(statistics.median(times), 1),
-            "p95_ms": round(times[int(looks * 0.95)], 1), "max_ms": round(times[-1], 1)}
+def timed_ms(action):
+    start = time.monotonic()
+    action()
+    return (time.monotonic() - start) * 1000
+
+
+def control_latency(looks, cancels):
+    """Looks at a job on two TaskManagers that keeps every core busy, as one request and as a whole
+    `sluice` process; how long its checkpoints take, from the trigger on; and `sluice cancel`."""
+    result = {"request_ms": [], "status_ms": [], "checkpoint_ms": [], "alignment_ms": [],
+              "cancel_ms": []}
+    flags = ["-p", "2", "--checkpoint-interval", "100ms", "--checkpoint-dir"]
+    for _ in range(cancels):
+        observed = Observed()
+        arguments = ["--rows", str(10**12), "--keys", "1000"]
+        with LocalCluster(PROGRAM, arguments, [*flags, tempfile.mkdtemp()]) as cluster:
+            cluster.start_manager(environment=observed.environment)
+            there = ["--jobmanager", f"127.0.0.1:{cluster.port}"]
+
+            def sluice(*words):
+                subprocess.run([SLUICE, *words, *there], env=observed.environment, check=True,
+                               stdout=subprocess.DEVNULL, timeout=LONG)
+            for _ in range(2):
+                cluster.start_worker(slots=1)
+            while observed.ask(cluster.manager, "/v1/jobs")[0]["records_in"] < 100_000:
+                time.sleep(0.05)
+            for _ in range(looks // cancels):
+                result["request_ms"].append(timed_ms(
+                    lambda: observed.ask(cluster.manager, "/v1/jobs/bid_exchange")))
+                result["status_ms"].append(timed_ms(lambda: sluice("status")))
+                time.sleep(0.02)
+            for taken in observed.ask(cluster.manager, "/v1/jobs/bid_exchange")["checkpoints"]:
+                if taken["outcome"] == "complete":
+                    result["checkpoint_ms"].append(taken["duration_ms"])
+                    result["alignment_ms"].append(taken["alignment_ms"])
+            result["cancel_ms"].append(timed_ms(lambda: sluice("cancel")))
+    return {key: {"n": len(values), "median": round(statistics.median(values), 1),
+                  "p95": round(share(values, 0.95), 1), "max": round(max(values), 1)}
+            for key, values in result.items()}
+
+
+def judge(result):
+    """The aims, each with what was measured."""
+    control, deployed = result["control"], result["deployment"]
+
+    def within(name, values, bound, unit):
+        return goal(name, values, ("<=", bound), unit, False)
+    return [goal("two TaskManagers: ratio to embedded", result["throughput"]["ratios"], (">=", 0.5), "x", True),
+            within("a hop between TaskManagers at half load: p99", result["hop"]["p99_ms"], 10, "ms"),
+            within("start of three processes to the end of a record", result["start_up_s"], 1, "s"),
+            within("SIGKILL to running again, 1 M keys", result["recovery"]["times_s"], 2, "s"),
+            within("200 tasks on 8 x 8 slots: deployment", [deployed["deploy_s"]], 2, "s"),
+            within("200 tasks on 8 x 8 slots: JobManager", [deployed["jobmanager_mib"]], 200, "MiB"),
+            within("200 tasks on 8 x 8 slots: all processes", [deployed["all_mib"]], 1536, "MiB"),
+            within("all cores busy: a request, p95", [control["request_ms"]["p95"]], 50, "ms"),
+            within("all cores busy: sluice status, p95", [control["status_ms"]["p95"]], 50, "ms"),
+            within("all cores busy: sluice cancel, median", [control["cancel_ms"]["median"]], 50, "ms"),
+            within("all cores busy: barriers' alignment, p95", [control["alignment_ms"]["p95"]], 50, "ms")]
 
 
 def main():
@@ -177,20 +243,23 @@ def main():
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--keys", type=int, default=1_000_000)
     parser.add_argument("--rate", type=int, default=200_000)
+    parser.add_argument("--hop-seconds", type=int, default=10)
     parser.add_argument("--result", default=os.path.join(ROOT, "tests/bench/results/cluster.json"))
     arguments = parser.parse_args()
-    result = {"benchmark": "cluster", "machine": f"{os.cpu_count()} cores, {platform.machine()}",
-              "config": "opt", "load_at_start": os.getloadavg()[0],
-              "throughput": throughput(arguments.rows, arguments.runs),
-              "start_to_end_of_one_record_s": round(
-                  statistics.median(start_up() for _ in range(5)), 3),
-              "recovery": recovery(arguments.kills, arguments.keys, arguments.rate),
-              "deployment": deployment(),
-              "control": control_latency(200)}
-    text = json.dumps(result, indent=1)
-    print(text)
+    result = {"benchmark": "cluster", "machine": machine(), "commit": commit(), "config": "opt"}
+    result["throughput"] = throughput(arguments.rows, arguments.runs)
+    half = result["throughput"]["cluster_rows_per_s"] // 2
+    result["hop"] = hop_latency(half, arguments.hop_seconds)
+    result["start_up_s"] = [round(start_up(), 3) for _ in range(5)]
+    result["recovery"] = recovery(arguments.kills, arguments.keys, arguments.rate)
+    result["deployment"] = deployment()
+    result["control"] = control_latency(200, 5)
+    result["goals"] = judge(result)
+    for each in result["goals"]:
+        show(each)
     with open(arguments.result, "w", encoding="utf-8") as file:
-        file.write(text + "\n")
+        file.write(json.dumps(result, indent=1) + "\n")
+    sys.exit(0 if all(each["met"] for each in result["goals"] if each["decides"]) else 1)
 
 
 if __name__ == "__main__":

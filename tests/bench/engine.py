@@ -10,13 +10,14 @@ cores, and never decide. Nothing else should run on the machine.
 import argparse
 import json
 import os
-import platform
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+from goals import commit, goal, machine, show  # noqa: E402
 
 BENCH = "tests/bench"
 
@@ -35,20 +36,6 @@ def run_json(*words):
     """Every line of a program's output that is a JSON object."""
     done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True)
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-
-
-def spread(values):
-    return {"median": round(statistics.median(values), 3), "min": round(min(values), 3),
-            "max": round(max(values), 3)}
-
-
-def goal(name, values, bound, unit, decides):
-    """`bound` is ("<=", x) or (">=", x). The median counts."""
-    result = {"goal": name, **spread(values), "unit": unit, "bound": f"{bound[0]} {bound[1]}",
-              "decides": decides}
-    value = statistics.median(values)
-    result["met"] = value <= bound[1] if bound[0] == "<=" else value >= bound[1]
-    return result
 
 
 class Engine:
@@ -116,30 +103,6 @@ class Engine:
             walls.append((time.perf_counter() - start) * 1000)
             shutil.rmtree(out)
         return [goal("start to end of word_count on a small file", walls[1:], ("<=", 300), "ms", False)]
-
-
-def machine():
-    model = "unknown"
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        for line in file:
-            if line.startswith("model name"):
-                model = line.split(":", 1)[1].strip()
-                break
-    return {"cpu": model, "cores": os.cpu_count(), "system": platform.platform(),
-            "load_before": round(os.getloadavg()[0], 2)}
-
-
-def commit():
-    root = os.environ.get("BUILD_WORKSPACE_DIRECTORY", ".")
-    done = subprocess.run(["git", "-C", root, "describe", "--always", "--dirty", "--exclude", "*"],
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    return done.stdout.strip() or "unknown"
-
-
-def show(result):
-    verdict = "ok" if result["met"] else ("TOO SLOW" if result["decides"] else "missed")
-    print(f"{result['goal']:<52} {result['median']:>9} {result['unit']:<12} "
-          f"({result['min']} .. {result['max']})  wanted {result['bound']:<8} {verdict}", flush=True)
 
 
 def main():

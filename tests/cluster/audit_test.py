@@ -11,6 +11,7 @@ import json
 import os
 import random
 import signal
+import statistics
 import sys
 import tempfile
 import time
@@ -150,6 +151,10 @@ def run_audit(seconds, seed):
         summary = json.loads(cluster.manager.output)
     audit.judge()
     report["took_s"] = round(time.monotonic() - begin, 1)
+    downtimes = sorted(report["rescale_s"])
+    if downtimes:
+        report["rescale_s"] = {"median": statistics.median(downtimes), "max": downtimes[-1],
+                               "p95": downtimes[len(downtimes) * 95 // 100]}
     report["restarts"] = summary["restarts"]
     # A TaskManager that had no task may be killed without one.
     assert report["kills"] >= 2 and report["rescales"] >= 2 and report["restarts"] >= 1, report

@@ -74,14 +74,12 @@ class KeyedOperator : public OperatorWithOutput<Out> {
     if (!Derived::kUsesTimers || timers_.next_processing_timer() >= now_ms) return Progress::kDone;
     const ArenaScope scope(&this->out_.arena());
     rows_->refresh_time();
-    // The timers of all keys may be due at once: records are not to wait for them all.
-    uint32_t left = kTimersPerRound;
     const bool done = timers_.fire_processing_timers(
         now_ms,
         [this](int64_t time_ms, int64_t name_space) {
           derived().on_processing_timer(time_ms, name_space);
         },
-        [&] { return this->outputs_full() || left-- == 0; });
+        [this] { return this->outputs_full(); });
     if (!done) return Progress::kOutputFull;
     throw_if_error(rows_->settle());
     return Progress::kDone;
@@ -196,7 +194,6 @@ class KeyedOperator : public OperatorWithOutput<Out> {
  private:
   static constexpr uint32_t kIndexAhead = 24;
   static constexpr uint32_t kRowAhead = 12;
-  static constexpr uint32_t kTimersPerRound = 512;
   static constexpr int kInputsMax = 2;
 
   Derived& derived() { return static_cast<Derived&>(*this); }

@@ -311,24 +311,23 @@ int64_t OperatorChain::next_processing_timer() const {
   return next;
 }
 
-OperatorChain::Timers OperatorChain::fire_processing_timers(int64_t now_ms) {
-  bool are_left = false;
+bool OperatorChain::fire_processing_timers(int64_t now_ms) {
   for (size_t i = 0; i < stages_.size(); ++i) {
-    if (stages_[i].op->next_processing_timer() >= now_ms) continue;
-    if (!pump()) return Timers::kBlocked;
-    Progress progress = Progress::kDone;
-    if (!guarded(i, [&] {
-          progress = stages_[i].op->on_processing_time(now_ms);
-          return Status::ok();
-        })) {
-      return Timers::kBlocked;
+    while (stages_[i].op->next_processing_timer() < now_ms) {
+      if (!pump()) return false;
+      Progress progress = Progress::kDone;
+      if (!guarded(i, [&] {
+            progress = stages_[i].op->on_processing_time(now_ms);
+            return Status::ok();
+          })) {
+        return false;
+      }
+      drained_ = false;
+      if (progress == Progress::kDone) break;
+      if (progress == Progress::kAwait) return false;
     }
-    drained_ = false;
-    if (progress == Progress::kAwait) return Timers::kBlocked;
-    are_left = are_left || progress == Progress::kOutputFull;
   }
-  if (!pump()) return Timers::kBlocked;
-  return are_left ? Timers::kMore : Timers::kFired;
+  return pump();
 }
 
 Status OperatorChain::on_idle() {

@@ -43,13 +43,8 @@ class OperatorChain {
   void end_of_input(int input);
   /// Finishes stage by stage; true when all have finished and everything was pushed.
   bool finish();
-  enum class Timers {
-    kFired,    // None that was due is left.
-    kMore,     // Each operator had a round; call again.
-    kBlocked,  // Stopped by back pressure; call again.
-  };
-  /// Fires due processing timers, of each operator no more than it does in one call.
-  Timers fire_processing_timers(int64_t now_ms);
+  /// Fires due processing timers; false when stopped by back pressure (call again).
+  bool fire_processing_timers(int64_t now_ms);
   int64_t next_processing_timer() const;
   Status on_idle();
 

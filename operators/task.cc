@@ -29,7 +29,7 @@ uint32_t credits_for(const TaskLimits& limits, int input_channels, size_t batch_
 // How soon a blocked task looks again at timers it cannot fire now; credit and wake() come sooner.
 constexpr int64_t kBlockedLookMs = 10;
 
-// The order of work in run(): drain what is pending → barrier → a round of due timers → next input.
+// The order of work in run(): drain what is pending → barrier → due timers → next input.
 class Task::Impl {
  public:
   Impl(TaskSpec spec, TaskServices services, TaskLink& link)
@@ -140,7 +140,6 @@ class Task::Impl {
   Step step_source();
   Step step_gate();
   Step step_finishing();
-  bool fire_timers();
   bool take_snapshot(const Barrier& barrier);
   Step handle_barrier(const Barrier& barrier);
 
@@ -191,8 +190,6 @@ class Task::Impl {
   int current_channel_ = -1;         // Whose batch is in the chain.
   bool current_has_credit_ = false;  // Granted back when the batch is done.
   bool source_waits_ = false;
-  bool are_timers_left_ = false;  // Of the round of those due at timers_due_ms_.
-  int64_t timers_due_ms_ = 0;
   bool source_produced_ = false;  // In this step.
   bool source_was_idle_ = false;
   std::deque<Barrier> triggered_;    // For a source or an ended task.
@@ -338,30 +335,12 @@ Task::Impl::Step Task::Impl::step() {
     take_snapshot(barrier);
     return Step::kWorked;
   }
-  // What came due before the input ended still fires; what comes due later does not.
-  const bool is_finishing = phase_ == Phase::kFinishing;
-  if (is_finishing && !are_timers_left_) return step_finishing();
-  if (!fire_timers()) return Step::kBlocked;
-  if (is_finishing) return Step::kWorked;
-  const Step done = source_ != nullptr ? step_source() : step_gate();
-  return done == Step::kNothing && are_timers_left_ ? Step::kWorked : done;
-}
-
-// One round of due timers; between two rounds there is some input, so that records do not wait
-// until the windows of all keys have fired. False when blocked.
-bool Task::Impl::fire_timers() {
-  // Nothing follows a terminal barrier.
-  are_timers_left_ = are_timers_left_ && !discard_input_;
-  if (discard_input_) return true;
-  if (!are_timers_left_) {
-    const int64_t timer = chain_.next_processing_timer();
-    if (timer == Operator::kNoTimer) return true;
-    timers_due_ms_ = services_.clock->wall_ms();
-    if (timer >= timers_due_ms_) return true;
+  if (phase_ == Phase::kFinishing) return step_finishing();
+  if (const int64_t timer = chain_.next_processing_timer(); timer != Operator::kNoTimer) {
+    const int64_t now_ms = services_.clock->wall_ms();
+    if (timer < now_ms && !chain_.fire_processing_timers(now_ms)) return Step::kBlocked;
   }
-  const OperatorChain::Timers fired = chain_.fire_processing_timers(timers_due_ms_);
-  are_timers_left_ = fired != OperatorChain::Timers::kFired;
-  return fired != OperatorChain::Timers::kBlocked;
+  return source_ != nullptr ? step_source() : step_gate();
 }
 
 void Task::Impl::finish_input() {
@@ -679,8 +658,7 @@ int64_t Task::Impl::next_wakeup_ms() const {
   // A timer for time t fires when the clock is past t (semantics rule 19).
   if (next != Operator::kNoTimer) ++next;
   // Overdue timers wait for credit, and are left behind at the end: looking at once would spin.
-  if (next != Operator::kNoTimer &&
-      (!chain_.is_drained() || phase_ == Phase::kFinishing || discard_input_)) {
+  if (next != Operator::kNoTimer && (!chain_.is_drained() || phase_ == Phase::kFinishing)) {
     next = std::max(next, services_.clock->wall_ms() + kBlockedLookMs);
   }
   if (source_ != nullptr) next = std::min(next, source_->next_poll_ms());

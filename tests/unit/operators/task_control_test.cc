@@ -239,46 +239,6 @@ TEST_CASE("resumability: a million timers on one watermark with 2 KiB of credit,
   });
 }
 
-/// The first kTimers numbers set a timer each, for the moment when the last of them is there; later
-/// ones look how many of these have fired.
-struct ManyTimers {
-  static constexpr int64_t kTimers = 20'000;
-  static constexpr int64_t kLookAt = kTimers + 2000;
-  static constexpr int64_t kNumbers = kTimers + 4000;
-  ManualClock* clock = nullptr;
-  int64_t fired = 0;
-  int64_t fired_at_look = 0;
-};
-class FireTogether : public KeyedProcessFunction<int64_t, int64_t, int64_t> {
- public:
-  explicit FireTogether(ManyTimers* all) : all_(all) {}
-  void process_element(const int64_t& n, Context& context, Collector<int64_t>&) override {
-    if (n < ManyTimers::kTimers) {
-      context.timer_service().register_processing_time_timer(EventTime{100});
-    }
-    if (n == ManyTimers::kTimers - 1) all_->clock->set_ms(101);
-    if (n == ManyTimers::kLookAt) all_->fired_at_look = all_->fired;
-  }
-  void on_timer(EventTime, OnTimerContext&, Collector<int64_t>&) override { ++all_->fired; }
-
- private:
-  ManyTimers* all_;
-};
-
-TEST_CASE("resumability: records go on while the timers of all keys fire, and none is left out") {
-  ManyTimers all;
-  Flood flood(ManyTimers::kNumbers,
-              make_keyed_process_operator<int64_t, int64_t, int64_t>(FireTogether(&all),
-                                                                     [](int64_t n) { return n; }),
-              small_limits());
-  all.clock = &flood.world.clock();
-  flood.run();
-  CHECK(all.fired_at_look > 0);
-  CHECK(all.fired_at_look < ManyTimers::kTimers);
-  // The input ended before the last of them.
-  CHECK(all.fired == ManyTimers::kTimers);
-}
-
 TEST_CASE("latency markers: sinks record how long the way from the source took") {
   TaskLimits limits;
   limits.latency_marker_interval = Duration(5);

@@ -22,7 +22,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 # Of --keys. What is read and written directly with RocksDB for comparison takes long.
-PARTS = {"memory": 1, "skewed": 1, "uniform": 0.3, "checkpoint": 1, "restore": 1}
+PARTS = {"memory": 1, "skewed": 1, "uniform": 0.2, "checkpoint": 1, "restore": 1}
 PROGRAMS = ["tests/bench/state_backend_bench", "tests/bench/blocked_sink_bench", "jobs/nexmark/q5"]
 INTERVAL_LOSS_MAX = 0.1
 
@@ -95,7 +95,7 @@ def main():
     parser.add_argument("--keys", type=int, default=10_000_000)
     parser.add_argument("--count", type=int, default=10_000_000, help="events of each run of q5")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--seconds-max", type=int, default=90, help="for each part of the tables")
+    parser.add_argument("--seconds-max", type=int, default=120, help="for each part of the tables")
     parser.add_argument("--seconds", type=int, default=10, help="for each sink that stands still")
     parser.add_argument("--only", help=f"comma separated, of {', '.join(PARTS)}, blocked, interval")
     parser.add_argument("--json")
@@ -109,6 +109,7 @@ def main():
         "date": datetime.date.today().isoformat(),
         "commit": subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"],
                                  stdout=subprocess.PIPE, text=True, check=True).stdout.strip(),
+        "keys_of_parts": {part: int(arguments.keys * share) for part, share in PARTS.items()},
         "load_at_start": round(os.getloadavg()[0], 1),
         "figures": [],
     }

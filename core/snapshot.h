@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -39,6 +40,13 @@ class SnapshotWriter {
   /// The entry was deleted since the previous incremental snapshot.
   virtual Status erase(int key_group, std::string_view key) = 0;
   virtual Status add_item(std::string_view name, Redistribution mode, std::string_view item) = 0;
+  /// An item that lies in several pieces, for items too large to be put together in memory first.
+  virtual Status add_item_pieces(std::string_view name, Redistribution mode,
+                                 std::span<const std::string_view> pieces) {
+    std::string item;
+    for (const std::string_view piece : pieces) item += piece;
+    return add_item(name, mode, item);
+  }
 };
 
 /// Gives an operator its state back; implemented by the checkpoint reader. Entries are those of the

@@ -4,14 +4,18 @@ namespace sluice::detail {
 
 Status FrozenSink::write(SnapshotWriter& writer, bool incremental) {
   if (!committables_.empty()) {
-    std::string item;
-    ByteWriter bytes(item);
-    for (const auto& committable : committables_) {
-      bytes.fixed(committable->checkpoint.value);
-      bytes.fixed(static_cast<int32_t>(committable->subtask));
-      bytes.text(committable->data);
+    // A committable may hold all rows of a checkpoint: its bytes are not copied.
+    std::vector<std::string> heads(committables_.size());
+    std::vector<std::string_view> pieces;
+    for (size_t i = 0; i < committables_.size(); ++i) {
+      const Committable& committable = *committables_[i];
+      ByteWriter head(heads[i]);
+      head.fixed(committable.checkpoint.value);
+      head.fixed(static_cast<int32_t>(committable.subtask));
+      head.fixed(static_cast<uint32_t>(committable.data.size()));
+      pieces.insert(pieces.end(), {heads[i], committable.data});
     }
-    SLUICE_RETURN_IF_ERROR(writer.add_item("committables", Redistribution::kSplit, item));
+    SLUICE_RETURN_IF_ERROR(writer.add_item_pieces("committables", Redistribution::kSplit, pieces));
   }
   return FrozenItems("writer", writer_mode_, writer_items_).write(writer, incremental);
 }

@@ -253,15 +253,54 @@ Status SnapshotFileWriter::end_section() {
   return out_.size() >= options_.section_bytes ? flush_out() : status_;
 }
 
-Status SnapshotFileWriter::add_item(std::string_view name, Redistribution mode,
-                                    std::string_view item) {
+Status SnapshotFileWriter::add_item_pieces(std::string_view name, Redistribution mode,
+                                           std::span<const std::string_view> pieces) {
   if (!status_.is_ok()) return status_;
-  ByteWriter writer(items_);
+  size_t size = 0;
+  for (const std::string_view piece : pieces) size += piece.size();
+  if (size > UINT32_MAX) {
+    return fail(Status::failed_precondition("an item of operator state, " + std::string(name) +
+                                            ", is larger than 4 GiB"));
+  }
+  std::string head;
+  ByteWriter writer(head);
   writer.text(name);
   writer.fixed(mode);
-  writer.text(item);
+  writer.fixed(static_cast<uint32_t>(size));
+  if (size >= options_.section_bytes) return write_large_item(head, pieces);
+  items_ += head;
+  for (const std::string_view piece : pieces) items_ += piece;
   ++item_count_;
   return items_.size() >= options_.section_bytes ? flush_items() : Status::ok();
+}
+
+// A section of its own, of bytes that are never put together in memory.
+Status SnapshotFileWriter::write_large_item(std::string_view head,
+                                            std::span<const std::string_view> pieces) {
+  SLUICE_RETURN_IF_ERROR(flush_items());
+  SLUICE_RETURN_IF_ERROR(flush_group());
+  SLUICE_RETURN_IF_ERROR(end_section());
+  SLUICE_RETURN_IF_ERROR(flush_out());
+  SnapshotSection section;
+  section.kind = SectionKind::kItems;
+  section.offset = flushed_bytes_;
+  section.count = 1;
+  const auto write = [&](std::string_view bytes) {
+    // Block by block, so that the write finds it in the processor's cache.
+    for (size_t at = 0; at < bytes.size(); at += options_.section_bytes) {
+      const std::string_view block = bytes.substr(at, options_.section_bytes);
+      section.crc32c = crc32c(section.crc32c, block.data(), block.size());
+      section.size += block.size();
+      SLUICE_RETURN_IF_ERROR(write_through(block));
+    }
+    return Status::ok();
+  };
+  SLUICE_RETURN_IF_ERROR(write(head));
+  for (const std::string_view piece : pieces) SLUICE_RETURN_IF_ERROR(write(piece));
+  file_crc32c_ = crc32c_combine(file_crc32c_, section.crc32c, section.size);
+  index_.sections.push_back(section);
+  has_items_ = true;
+  return Status::ok();
 }
 
 Status SnapshotFileWriter::flush_items() {
@@ -285,18 +324,23 @@ Status SnapshotFileWriter::flush_items() {
 // ---- the file -----------------------------------------------------------------------------------
 
 Status SnapshotFileWriter::flush_out() {
+  SLUICE_RETURN_IF_ERROR(write_through(out_));
+  checksum_until(out_.size());
+  out_.clear();
+  checksummed_ = 0;
+  return Status::ok();
+}
+
+Status SnapshotFileWriter::write_through(std::string_view bytes) {
   if (!status_.is_ok()) return status_;
   if (file_ == nullptr) {
     auto opened = files_.open_write(path_, WriteMode::kCreateNew);
     if (!opened.is_ok()) return fail(opened.status());
     file_ = std::move(*opened);
   }
-  const Status appended = file_->append(out_);
+  const Status appended = file_->append(bytes);
   if (!appended.is_ok()) return fail(appended);
-  flushed_bytes_ += out_.size();
-  checksum_until(out_.size());
-  out_.clear();
-  checksummed_ = 0;
+  flushed_bytes_ += bytes.size();
   return Status::ok();
 }
 

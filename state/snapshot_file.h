@@ -14,6 +14,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,7 +58,12 @@ class SnapshotFileWriter final : public SnapshotWriter {
   Status begin_keyed_state(std::string_view name, std::string_view schema) override;
   Status put(int key_group, std::string_view key, std::string_view value) override;
   Status erase(int key_group, std::string_view key) override;
-  Status add_item(std::string_view name, Redistribution mode, std::string_view item) override;
+  Status add_item(std::string_view name, Redistribution mode, std::string_view item) override {
+    return add_item_pieces(name, mode, {&item, 1});
+  }
+  /// One of at least `section_bytes` goes from the pieces to the file.
+  Status add_item_pieces(std::string_view name, Redistribution mode,
+                         std::span<const std::string_view> pieces) override;
 
   /// Completes the file and makes its content durable (the name is durable once its directory was
   /// synced, which is done once for all files of a checkpoint).
@@ -90,8 +96,10 @@ class SnapshotFileWriter final : public SnapshotWriter {
   void end_block();
   Status end_section();
   Status flush_items();
+  Status write_large_item(std::string_view head, std::span<const std::string_view> pieces);
   Status flush_out();
   void checksum_until(size_t end);
+  Status write_through(std::string_view bytes);
   Status fail(Status status);
 
   FileSystem& files_;

@@ -248,6 +248,26 @@ TEST_CASE_FIXTURE(Fixture, "snapshot_file: several states, their schemas, and no
   CHECK(read_all(files, nothing, 0, 3).empty());
 }
 
+TEST_CASE_FIXTURE(Fixture, "snapshot_file: items in pieces come back whole, however large") {
+  const std::string large(10 * options.section_bytes + 7, 'l');
+  const std::vector<std::string_view> pieces{"head", large, "", "tail"};
+  const std::vector<std::string_view> small{"a", "b"};
+  const SnapshotFile file = write(identity(1, false), [&](SnapshotWriter& writer) {
+    REQUIRE(writer.begin_keyed_state("state", "x").is_ok());
+    REQUIRE(writer.put(1, "k", "v").is_ok());
+    REQUIRE(writer.add_item_pieces("items", Redistribution::kSplit, small).is_ok());
+    REQUIRE(writer.add_item_pieces("items", Redistribution::kSplit, pieces).is_ok());
+    REQUIRE(writer.put(2, "k", "w").is_ok());
+    REQUIRE(writer.add_item("items", Redistribution::kSplit, "last").is_ok());
+  });
+  const OperatorChains chains{"counter", 16, {SnapshotChain{{file}}}};
+  auto reader = ChainedSnapshotReader::open(files, chains, 0, 1);
+  REQUIRE(reader.is_ok());
+  CHECK((*reader)->items("items") ==
+        std::vector<std::string>{"ab", "head" + large + "tail", "last"});
+  CHECK(read_all(files, chains, 0, 1) == Entries{{{1, "k"}, "v"}, {{2, "k"}, "w"}});
+}
+
 TEST_CASE_FIXTURE(Fixture, "snapshot_file: a small state needs no file") {
   options.inline_bytes_max = 4096;
   const SnapshotFile file = write(identity(1, false), [](SnapshotWriter& writer) {

@@ -56,6 +56,8 @@ class SinkWriter {
   /// Before a barrier and at the end of input (`checkpoint` = the one that will contain it): ends
   /// the current transaction and starts a new one.
   virtual Result<std::vector<std::string>> prepare_commit(CheckpointId checkpoint) = 0;
+  /// Bytes of a committable that is committed, whose memory may serve again.
+  virtual void recycle(std::string /*data*/) {}
   /// State of the open transaction, after prepare_commit.
   virtual Result<std::vector<std::string>> snapshot_state(CheckpointId /*checkpoint*/) {
     return std::vector<std::string>();

@@ -75,10 +75,12 @@ void CommitThread::run() {
   for (;;) {
     changed_.wait(lock, [&] { return closing_ || (!waiting_.empty() && status_.is_ok()); });
     if (closing_) return;
-    const std::shared_ptr<const Committable> next = waiting_.front();
+    std::shared_ptr<const Committable> next = waiting_.front();
     lock.unlock();
     const Status status = commit_one(committer_, *next);
     if (status.is_ok()) fail_point("commit_half_done");
+    // Whoever hears that it is committed may use its memory again.
+    next.reset();
     lock.lock();
     if (status.is_ok()) {
       waiting_.pop_front();

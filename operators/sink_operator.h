@@ -117,7 +117,12 @@ class SinkOperator final : public Operator {
   Status recover(SnapshotReader& restored);
   Status commit_up_to(CheckpointId checkpoint);
   void forget(size_t oldest) {
-    pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(oldest));
+    const auto end = pending_.begin() + static_cast<std::ptrdiff_t>(oldest);
+    for (auto committable = pending_.begin(); committable != end; ++committable) {
+      // A snapshot may still be writing it.
+      if (committable->use_count() == 1) writer_->recycle(std::move((*committable)->data));
+    }
+    pending_.erase(pending_.begin(), end);
   }
   /// Forgets what the thread has committed; its failure, if it failed.
   Status take_committed() {

@@ -41,11 +41,25 @@ void KafkaEpochBuffer::start() {
 std::string KafkaEpochBuffer::take() {
   std::memcpy(bytes_.data() + kRecordsAt, &records_, sizeof(records_));
   std::string done = std::move(bytes_);
+  last_size_ = done.size();
   bytes_ = std::string();
-  // Epochs of one job are alike; growing to their size again would copy them twice.
-  bytes_.reserve(done.size() + done.size() / 8);
+  if (!spares_.empty()) {
+    bytes_ = std::move(spares_.back());
+    spares_.pop_back();
+    bytes_.clear();
+  } else {
+    // Epochs of one job are alike; growing to their size again would copy them twice.
+    bytes_.reserve(done.size() + done.size() / 8);
+  }
   start();
   return done;
+}
+
+void KafkaEpochBuffer::recycle(std::string bytes) {
+  // What a burst took is given back to the system.
+  const bool is_much_too_large = bytes.capacity() / 4 > last_size_;
+  if (is_much_too_large || spares_.size() >= kSparesMax) return;
+  spares_.push_back(std::move(bytes));
 }
 
 }  // namespace sluice

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/ids.h"
 #include "core/status.h"
@@ -43,15 +44,23 @@ class KafkaEpochBuffer {
   uint64_t records() const { return records_; }
   /// The epoch's bytes; the next one begins empty.
   std::string take();
+  /// Takes back what take() gave, for its memory: epochs are large, and the kernel clears every
+  /// page that a process gets anew.
+  void recycle(std::string bytes);
 
  private:
   void start();
+
+  /// Being committed, being stored, and waiting for one of both.
+  static constexpr size_t kSparesMax = 3;
 
   std::string transactional_id_;
   std::string topic_;
   uint64_t incarnation_;
   std::string bytes_;
   uint64_t records_ = 0;
+  std::vector<std::string> spares_;
+  size_t last_size_ = 0;
 };
 
 }  // namespace sluice

@@ -33,6 +33,8 @@ class Ledger {
     return committed_;
   }
   void fail_at(std::string data) { fails_ = std::move(data); }
+  // What the writer got back.
+  std::vector<std::string> recycled;
 
  private:
   std::mutex mutex_;
@@ -47,7 +49,7 @@ class GatedSink final : public Sink<int64_t> {
   explicit GatedSink(Ledger* ledger) : ledger_(ledger) {}
   std::string name() const override { return "gated"; }
   std::unique_ptr<SinkWriter<int64_t>> create_writer() const override {
-    return std::make_unique<Writer>();
+    return std::make_unique<Writer>(ledger_);
   }
   std::unique_ptr<Committer> create_committer() const override {
     return std::make_unique<GatedCommitter>(ledger_);
@@ -57,6 +59,7 @@ class GatedSink final : public Sink<int64_t> {
  private:
   class Writer final : public SinkWriter<int64_t> {
    public:
+    explicit Writer(Ledger* ledger) : ledger_(ledger) {}
     Status open(SinkContext& /*context*/) override { return Status::ok(); }
     Result<WriteState> write(const TypedBatch<int64_t>& batch, uint32_t& row) override {
       for (; row < batch.rows(); ++row) taken_ += std::to_string(batch[row]) + " ";
@@ -65,8 +68,10 @@ class GatedSink final : public Sink<int64_t> {
     Result<std::vector<std::string>> prepare_commit(CheckpointId /*checkpoint*/) override {
       return std::vector<std::string>{std::exchange(taken_, "")};
     }
+    void recycle(std::string data) override { ledger_->recycled.push_back(std::move(data)); }
 
    private:
+    Ledger* ledger_;
     std::string taken_;
   };
   class GatedCommitter final : public Committer {
@@ -187,6 +192,27 @@ TEST_CASE("sink operator: what is being committed is still in the next snapshot,
     CHECK(next.committed() == std::vector<std::string>{"1 ", "2 "});
   }
   CHECK(holders == 1);
+}
+
+TEST_CASE("sink operator: the writer gets the memory of what is committed, unless it is read") {
+  Ledger ledger;
+  Wakes wakes;
+  SinkHarness harness(ledger, wakes);
+  REQUIRE(harness.open().is_ok());
+  harness.push<int64_t>({1});
+  harness.complete(1);
+  ledger.allow(1);
+  REQUIRE(harness.op().settle().is_ok());
+  CHECK(ledger.recycled == std::vector<std::string>{"1 "});
+  harness.push<int64_t>({2});
+  REQUIRE(harness.op().prepare_snapshot(CheckpointId{2}).is_ok());
+  auto frozen = harness.op().snapshot(CheckpointId{2});
+  REQUIRE(frozen.is_ok());
+  REQUIRE(harness.op().checkpoint_complete(CheckpointId{2}).is_ok());
+  ledger.allow(1);
+  REQUIRE(harness.op().settle().is_ok());
+  CHECK(ledger.committed().size() == 2);
+  CHECK(ledger.recycled.size() == 1);
 }
 
 TEST_CASE("sink operator: a commit that fails beside the task fails it, and nothing follows") {

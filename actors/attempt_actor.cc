@@ -84,6 +84,10 @@ Behavior AttemptActor::make_behavior() {
       [this](const TaskReachedEnd& end) {
         report(end.task, [](proto::TaskReport& to) { to.set_reached_end(true); });
       },
+      [this](const CheckpointWanted& wanted) {
+        report(wanted.task,
+               [&](proto::TaskReport& to) { to.set_checkpoint_wanted(wanted.after.value); });
+      },
       [this](const CompletionConfirmed& confirmed) {
         report(confirmed.task,
                [&](proto::TaskReport& to) { to.set_completion_confirmed(confirmed.id.value); });

@@ -62,6 +62,9 @@ Behavior CheckpointCoordinatorActor::make_behavior() {
       [this](const TaskReachedEnd& end) {
         step(event::TaskFinished{end.task, end.attempt});
       },
+      [this](const CheckpointWanted& wanted) {
+        step(event::Wanted{wanted.task, wanted.attempt, wanted.after});
+      },
       [this](const CompletionConfirmed& done) {
         step(event::CompletionConfirmed{done.id, done.task, done.attempt});
       },

@@ -120,6 +120,12 @@ struct TaskReachedEnd {
   TaskId task;
   AttemptId attempt;
 };
+/// The task would like a checkpoint soon, if none newer than `after` is under way.
+struct CheckpointWanted {
+  TaskId task;
+  AttemptId attempt;
+  CheckpointId after;
+};
 struct CompletionConfirmed {
   CheckpointId id;
   TaskId task;
@@ -389,6 +395,7 @@ SLUICE_LOCAL_MESSAGE(sluice::CheckpointAborted)
 SLUICE_LOCAL_MESSAGE(sluice::SnapshotWritten)
 SLUICE_LOCAL_MESSAGE(sluice::CheckpointAcknowledged)
 SLUICE_LOCAL_MESSAGE(sluice::TaskReachedEnd)
+SLUICE_LOCAL_MESSAGE(sluice::CheckpointWanted)
 SLUICE_LOCAL_MESSAGE(sluice::CompletionConfirmed)
 SLUICE_LOCAL_MESSAGE(sluice::SnapshotEnumerator)
 SLUICE_LOCAL_MESSAGE(sluice::EnumeratorSnapshotted)

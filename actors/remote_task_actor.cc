@@ -186,6 +186,10 @@ void RemoteTaskActor::report(const proto::TaskReport& report) {
     case proto::TaskReport::kReachedEnd:
       if (coordinator_) send(coordinator_, TaskReachedEnd{id, attempt_});
       return;
+    case proto::TaskReport::kCheckpointWanted:
+      if (!coordinator_) return;
+      return send(coordinator_,
+                  CheckpointWanted{id, attempt_, CheckpointId{report.checkpoint_wanted()}});
     case proto::TaskReport::kCompletionConfirmed:
       if (!coordinator_) return;
       return send(coordinator_,

@@ -122,6 +122,11 @@ void TaskActor::open(const std::shared_ptr<const TaskPeers>& peers) {
   peers_ = peers;
   waker_ = std::make_shared<Waker>(caf::actor_cast<ActorHandle>(this));
   settings_->services.wake = [waker = waker_] { waker->wake(); };
+  if (peers_->coordinator) {
+    settings_->services.request_checkpoint = [this](CheckpointId after) {
+      ActorBase::send(peers_->coordinator, CheckpointWanted{id_, attempt_, after});
+    };
+  }
   const auto& checkpoints = settings_->checkpoints;
   if (checkpoints && checkpoints->storage) {
     snapshots_ = std::make_unique<TaskSnapshots>(settings_->spec, checkpoints->storage,

@@ -90,6 +90,8 @@ struct OperatorContext {
   IoRunner* io = nullptr;
   /// Thread-safe: makes the task call process() (after kAwait) or poll again soon.
   std::function<void()> wake;
+  /// SinkContext::request_checkpoint; on the task's thread.
+  std::function<void(CheckpointId after)> request_checkpoint;
   /// State to start from; null on a fresh start. Only valid during open().
   SnapshotReader* restored = nullptr;
   /// The checkpoint or savepoint that the job started from.

@@ -36,6 +36,9 @@ struct SinkContext {
   MetricGroup* metrics = nullptr;
   IoRunner* io = nullptr;
   std::function<void()> wake;
+  /// Asks for a checkpoint before its time, because much has come together since `after`. Nothing
+  /// may come of it: they may be off, or one is under way. Null without checkpoints.
+  std::function<void(CheckpointId after)> request_checkpoint;
   /// Writer state of the last checkpoint (items of snapshot_state), empty on a fresh start.
   std::vector<std::string> restored;
   /// The checkpoint or savepoint that the job started from; nothing on a fresh start.

@@ -59,6 +59,7 @@ Status OperatorChain::open(const TaskServices& services, size_t batch_bytes) {
     context.metrics = services.metrics[i];
     context.io = services.io;
     context.wake = services.wake;
+    context.request_checkpoint = services.request_checkpoint;
     context.restored = services.restored.empty() ? nullptr : services.restored[i];
     context.restored_checkpoint = services.restored_checkpoint;
     context.state_backend = services.state_backend;

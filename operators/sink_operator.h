@@ -32,6 +32,7 @@ class SinkOperator final : public Operator {
     sink_context_.metrics = context.metrics;
     sink_context_.io = context.io;
     sink_context_.wake = context.wake;
+    sink_context_.request_checkpoint = context.request_checkpoint;
     sink_context_.restored_checkpoint = context.restored_checkpoint;
     records_ = &context.metrics->counter("records_out");
     committer_ = sink_->create_committer();

@@ -91,6 +91,8 @@ struct TaskServices {
   IoRunner* io = nullptr;
   /// Thread-safe: have run() called soon.
   std::function<void()> wake;
+  /// SinkContext::request_checkpoint.
+  std::function<void(CheckpointId after)> request_checkpoint;
   /// One group per stage, in order.
   std::vector<MetricGroup*> metrics;
   StateBackendKind state_backend = StateBackendKind::kHashMap;

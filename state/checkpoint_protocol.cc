@@ -118,6 +118,13 @@ bool CheckpointProtocol::all_finished() const {
 
 void CheckpointProtocol::on(const checkpoint_event::Tick& /*event*/) {}
 
+void CheckpointProtocol::on(const checkpoint_event::Wanted& event) {
+  if (!is_current(event.task, event.attempt)) return;
+  // One that has not reached the task yet will do.
+  if (!pending_.empty() && pending_.rbegin()->first > event.after) return;
+  next_periodic_ms_ = std::min(next_periodic_ms_, now_ms_);
+}
+
 void CheckpointProtocol::on(const checkpoint_event::Requested& event) {
   if (life_ != Life::kRunning) {
     act(SnapshotAnswer{

@@ -123,6 +123,13 @@ struct Published {
   CheckpointId id;
   Status status;
 };
+/// The task would like the next periodic checkpoint now: much has come together since `after`, the
+/// last one it took part in.
+struct Wanted {
+  TaskId task;
+  AttemptId attempt;
+  CheckpointId after;
+};
 /// The task has done what completing the last checkpoint asks for (commits).
 struct CompletionConfirmed {
   CheckpointId id;
@@ -137,7 +144,7 @@ struct CheckpointEvent {
                checkpoint_event::TasksRunning, checkpoint_event::TasksStopping,
                checkpoint_event::Tick, checkpoint_event::Requested,
                checkpoint_event::CoordinatorsSnapshotted, checkpoint_event::Acknowledged,
-               checkpoint_event::Declined, checkpoint_event::TaskFinished,
+               checkpoint_event::Declined, checkpoint_event::TaskFinished, checkpoint_event::Wanted,
                checkpoint_event::Published, checkpoint_event::CompletionConfirmed>
       what;
 };
@@ -275,6 +282,7 @@ class CheckpointProtocol {
   void on(const checkpoint_event::Acknowledged& event);
   void on(const checkpoint_event::Declined& event);
   void on(const checkpoint_event::TaskFinished& event);
+  void on(const checkpoint_event::Wanted& event);
   void on(const checkpoint_event::Published& event);
   void on(const checkpoint_event::CompletionConfirmed& event);
 

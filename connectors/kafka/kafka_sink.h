@@ -63,6 +63,12 @@ class KafkaSink final : public Sink<typename Policy::Record> {
     settings_.transactional_id_prefix = std::move(prefix);
     return *this;
   }
+  /// Exactly once: with so many bytes of rows a subtask asks for a checkpoint without waiting for
+  /// the interval (`execution.checkpointing.min-pause` still holds).
+  KafkaSink& epoch_bytes(size_t bytes) {
+    settings_.epoch_bytes = bytes;
+    return *this;
+  }
   /// Most bytes of records between two checkpoints (exactly once).
   KafkaSink& epoch_bytes_max(size_t bytes) {
     settings_.epoch_bytes_max = bytes;

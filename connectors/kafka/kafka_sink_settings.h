@@ -24,6 +24,8 @@ struct KafkaSinkSettings {
   KafkaDelivery delivery = KafkaDelivery::kAtLeastOnce;
   /// First part of the transactional ids; empty = job name and operator uid.
   std::string transactional_id_prefix;
+  /// From here on a checkpoint is asked for before its time.
+  size_t epoch_bytes = 64U << 20U;
   size_t epoch_bytes_max = kEpochBytesMaxDefault;
   /// Whether rows may be written again that are, or may be, in the topic already: on a start from a
   /// snapshot older than what was committed, and when the brokers have forgotten what was.

@@ -5,6 +5,7 @@
 // committer writes them when the checkpoint is complete. One task's thread.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -91,6 +92,9 @@ class KafkaEpochWriter final : public SinkWriter<typename Policy::Record> {
     SLUICE_RETURN_IF_ERROR(
         claim_transactional_ids(settings_, context.task, context.restored_checkpoint, incarnation));
     epoch_ = std::make_unique<KafkaEpochBuffer>(id, settings_.topic, incarnation);
+    request_checkpoint_ = context.request_checkpoint;
+    last_checkpoint_ = context.restored_checkpoint.value_or(CheckpointId{});
+    ask_at_bytes_ = settings_.epoch_bytes;
     return Status::ok();
   }
 
@@ -104,6 +108,10 @@ class KafkaEpochWriter final : public SinkWriter<typename Policy::Record> {
       }
       epoch_->count_record();
     }
+    if (bytes.size() >= ask_at_bytes_ && request_checkpoint_) {
+      request_checkpoint_(last_checkpoint_);
+      ask_at_bytes_ += settings_.epoch_bytes;
+    }
     if (bytes.size() > settings_.epoch_bytes_max) {
       return Status::resource_exhausted(
           "kafka sink " + settings_.name() + ": " + std::to_string(bytes.size()) +
@@ -112,11 +120,14 @@ class KafkaEpochWriter final : public SinkWriter<typename Policy::Record> {
     }
     return WriteState::kDone;
   }
-  Result<std::vector<std::string>> prepare_commit(CheckpointId /*checkpoint*/) override {
+  Result<std::vector<std::string>> prepare_commit(CheckpointId checkpoint) override {
+    last_checkpoint_ = checkpoint;
+    ask_at_bytes_ = settings_.epoch_bytes;
     std::vector<std::string> committables;
     if (epoch_->records() > 0) committables.push_back(epoch_->take());
     return committables;
   }
+  void recycle(std::string data) override { epoch_->recycle(std::move(data)); }
 
  private:
   KafkaSinkSettings settings_;
@@ -124,6 +135,10 @@ class KafkaEpochWriter final : public SinkWriter<typename Policy::Record> {
   KafkaSinkSettings::TopicFacts facts_;
   std::unique_ptr<KafkaRecordWriter<Policy>> records_;
   std::unique_ptr<KafkaEpochBuffer> epoch_;
+  std::function<void(CheckpointId after)> request_checkpoint_;
+  CheckpointId last_checkpoint_;
+  // Where the epoch is large enough to want a checkpoint, again.
+  size_t ask_at_bytes_ = 0;
 };
 
 }  // namespace sluice

@@ -52,6 +52,9 @@ SLUICE_JOB(audit_job) {
   const std::string input = args.text("input-topic", "in", "numbered records");
   const std::string output = args.text("output-topic", "out", "counted records");
   const std::string timeout = args.text("transaction-timeout-ms", "3000", "of the sink");
+  const auto epoch_bytes =
+      args.get<int64_t>("epoch-bytes", 64 << 20, "that ask for a checkpoint", at_least<int64_t>(1));
+  const bool allow_repeats = args.flag("allow-repeats", "write what may be there already");
   auto source = kafka_source(KafkaRawFormat()).brokers(brokers).topics({input}).group_id("audit");
   source.discovery(args.duration("discovery", 30s, "how often partitions are looked for"));
   if (args.flag("bounded", "end where the topic ends")) source.bounded();
@@ -68,6 +71,8 @@ SLUICE_JOB(audit_job) {
                    .brokers(brokers)
                    .topic(output)
                    .exactly_once()
+                   .epoch_bytes(static_cast<size_t>(epoch_bytes))
+                   .allow_repeats(allow_repeats)
                    .property("transaction.timeout.ms", timeout)
                    .key([](const Item& item) { return item.key; }))
       .uid("out");

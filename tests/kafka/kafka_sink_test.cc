@@ -631,6 +631,27 @@ TEST_CASE("kafka sink: more rows between two checkpoints than allowed is a clear
   CHECK(status.message().find("epoch_bytes_max") != std::string::npos);
 }
 
+TEST_CASE("kafka sink: a large epoch asks for a checkpoint, each time it has grown as much again") {
+  SLUICE_NEEDS_KAFKA(broker);
+  const std::string topic = broker->new_topic("asks", 1);
+  ReadingRun run(shared(reading_sink(*broker, topic).epoch_bytes(20'000)));
+  REQUIRE(run.opened.is_ok());
+  const auto write = [&](int64_t rows) { REQUIRE(run.write(readings(0, rows)).is_ok()); };
+  write(100);
+  CHECK(run.requested_after.empty());
+  write(500);
+  CHECK(run.requested_after == std::vector<CheckpointId>{CheckpointId{0}});
+  write(100);
+  CHECK(run.requested_after.size() == 1);
+  write(500);
+  CHECK(run.requested_after.size() == 2);
+  run.barrier(7);
+  write(100);
+  CHECK(run.requested_after.size() == 2);
+  write(600);
+  CHECK(run.requested_after.back() == CheckpointId{7});
+}
+
 TEST_CASE("kafka marker: it is read as it was written, and forgets the oldest") {
   KafkaMarker marker;
   marker.claim(0xabc, {});

@@ -26,6 +26,7 @@ class SinkRun {
     context_.task.parallelism = parallelism;
     context_.clock = &system_clock();
     context_.wake = [] {};
+    context_.request_checkpoint = [this](CheckpointId after) { requested_after.push_back(after); };
     context_.restored_checkpoint = from;
     committer = sink_->create_committer();
     for (const Committable& committable : held) {
@@ -71,6 +72,8 @@ class SinkRun {
   }
 
   Status opened;
+  /// The writer's requests for a checkpoint.
+  std::vector<CheckpointId> requested_after;
   std::vector<CommitOutcome> recovered;
   std::unique_ptr<Committer> committer;
   std::string error;

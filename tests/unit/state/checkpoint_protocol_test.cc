@@ -366,6 +366,52 @@ TEST_CASE_FIXTURE(Driver, "checkpoint_protocol: min pause and max concurrent are
   CHECK(triggered() > first);
 }
 
+TEST_CASE_FIXTURE(Driver,
+                  "checkpoint_protocol: a task that wants a checkpoint does not wait for it") {
+  start();
+  advance_to(300);
+  give(event::Wanted{kSink, kFirst, {}});
+  const CheckpointId first = triggered();
+  CHECK(first == CheckpointId{1});
+  // This one has not come to the task yet, so it is what the task wants.
+  give(event::Wanted{kSink, kFirst, {}});
+  complete(first);
+  CHECK(find<action::SnapshotCoordinators>() == nullptr);
+  advance_to(1299);
+  CHECK(find<action::SnapshotCoordinators>() == nullptr);
+  advance_to(1300);
+  const CheckpointId second = triggered();
+  CHECK(second == CheckpointId{2});
+  // It has passed the task already: the next one follows as soon as this is complete.
+  give(event::Wanted{kSink, kFirst, second});
+  CHECK(find<action::SnapshotCoordinators>() == nullptr);
+  complete(second);
+  CHECK(triggered() == CheckpointId{3});
+}
+
+TEST_CASE_FIXTURE(Driver, "checkpoint_protocol: wanting one breaks no rule about when one may be") {
+  options.min_pause = Duration(200);
+  start();
+  advance_to(1000);
+  const CheckpointId first = triggered();
+  complete(first);
+  advance_to(1100);
+  give(event::Wanted{kSink, AttemptId{0}, first});
+  CHECK(protocol->next_tick_ms() == 2000);
+  give(event::Wanted{kSink, kFirst, first});
+  CHECK(find<action::SnapshotCoordinators>() == nullptr);
+  CHECK(protocol->next_tick_ms() == 1200);
+  advance_to(1200);
+  CHECK(triggered() == CheckpointId{2});
+
+  // Checkpoints on request alone stay so.
+  options.interval = Duration(0);
+  start();
+  give(event::Wanted{kSink, kFirst, {}});
+  CHECK(actions.empty());
+  CHECK(protocol->next_tick_ms() == CheckpointProtocol::kNever);
+}
+
 TEST_CASE_FIXTURE(Driver, "semantics rule 26: completing n makes older pending ones void") {
   options.max_concurrent = 2;
   start();

@@ -1,18 +1,18 @@
-// Kafka source and sink against librdkafka alone, at the same broker and in turns, on messages of
-// 175 bytes; and the time from a message's birth to a read_committed reader.
+// Kafka source and sink against librdkafka alone, at the same broker, on messages of 175 bytes; and
+// the time from a message's birth to a read_committed reader. tests/bench/kafka_bench.py runs these
+// in turns and compares.
 //
-//   bazel build //tests/bench:kafka_bench && tests/bench/kafka_bench.py
-//
-//   kafka_bench BROKERS speed MESSAGES RUNS      one JSON object with messages per second
+//   kafka_bench BROKERS KIND MESSAGES TOPIC     {"rate": messages per second}
 //   kafka_bench BROKERS latency RATE SECONDS INTERVAL_MS
 //
+// Kinds that write: plain_producer, streamed, exactly_once_job, at_least_once_job; they make the
+// topic. Kinds that read it: plain_consumer, source_job. `drop` deletes it.
 // Rates count from the first call to the last confirmation: for jobs the whole run, start-up and
 // last checkpoint included.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
-#include <map>
 #include <string>
 #include <thread>
 #include <vector>
@@ -25,6 +25,8 @@
 #include "connectors/kafka/kafka_producer.h"
 #include "connectors/kafka/kafka_sink.h"
 #include "connectors/kafka/kafka_source.h"
+#include "core/file_system.h"
+#include "state/checkpoint_history.h"
 #include "tests/support/scratch_directory.h"
 
 namespace sluice {
@@ -65,15 +67,16 @@ class Bench {
     return properties;
   }
   const std::string& brokers() const { return brokers_; }
-  std::string new_topic() {
-    std::string name = "bench-" + std::to_string(::getpid()) + "-" + std::to_string(++topics_);
-    const Status made = cluster_->create_topic(name, kPartitions);
+  void make(const std::string& topic) {
+    const Status made = cluster_->create_topic(topic, kPartitions);
     bench_check(made.is_ok(), made.to_string());
-    for (int i = 0; i < 1000 && !cluster_->topic(name).is_ok(); ++i) {
+    for (int i = 0; i < 1000 && !cluster_->topic(topic).is_ok(); ++i) {
     }
-    return name;
   }
-  void drop(const std::string& topic) { (void)cluster_->delete_topic(topic); }
+  void drop(const std::string& topic) {
+    const Status dropped = cluster_->delete_topic(topic);
+    bench_check(dropped.is_ok(), dropped.to_string());
+  }
 
   /// A plain idempotent producer: what the sink's own settings make of librdkafka.
   double plain_producer(const std::string& topic, int64_t messages) {
@@ -92,7 +95,6 @@ class Bench {
 
   std::string brokers_;
   std::unique_ptr<KafkaCluster> cluster_;
-  int topics_ = 0;
 };
 
 double Bench::producer(const std::string& topic, int64_t messages,
@@ -205,47 +207,14 @@ double Bench::sink_job(const std::string& topic, int64_t messages, bool exactly_
   return rate;
 }
 
-// ---- speed --------------------------------------------------------------------------------------
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
-void speed(Bench& bench, int64_t messages, int runs) {
-  std::map<std::string, std::vector<double>> rates;
-  for (int run = 0; run < runs; ++run) {
-    const std::string filled = bench.new_topic();
-    rates["plain_producer"].push_back(bench.plain_producer(filled, messages));
-    // Who reads first differs from run to run: the second one finds warm caches.
-    for (const bool plain : {run % 2 == 0, run % 2 != 0}) {
-      rates[plain ? "plain_consumer" : "source_job"].push_back(
-          plain ? bench.plain_consumer(filled, messages) : bench.source_job(filled, messages));
-    }
-    bench.drop(filled);
-    for (const std::string kind : {"exactly_once_job", "at_least_once_job", "streamed"}) {
-      const std::string topic = bench.new_topic();
-      rates[kind].push_back(kind == "streamed"
-                                ? bench.transactional_producer(topic, messages)
-                                : bench.sink_job(topic, messages, kind == "exactly_once_job"));
-      bench.drop(topic);
-    }
-  }
-  // Of two rates of the same run each, so that a slow minute of the machine is in both.
-  const auto ratio = [&](const char* of, const char* to) {
-    std::vector<double> ratios;
-    for (size_t run = 0; run < rates[of].size(); ++run) {
-      ratios.push_back(rates[of][run] / rates[to][run]);
-    }
-    return median(ratios);
-  };
-  std::printf("{\"messages\":%lld,\"bytes\":%zu,\"runs\":%d", static_cast<long long>(messages),
-              kMessageBytes, runs);
-  for (const auto& [name, values] : rates)
-    std::printf(",\"%s\":%.0f", name.c_str(), median(values));
-  std::printf(",\"source_ratio\":%.2f,\"exactly_once_ratio\":%.2f,\"streamed_ratio\":%.2f}\n",
-              ratio("source_job", "plain_consumer"), ratio("exactly_once_job", "plain_producer"),
-              ratio("streamed", "plain_producer"));
+double rate_of(Bench& bench, const std::string& kind, int64_t messages, const std::string& topic) {
+  if (kind == "plain_consumer") return bench.plain_consumer(topic, messages);
+  if (kind == "source_job") return bench.source_job(topic, messages);
+  bench.make(topic);
+  if (kind == "plain_producer") return bench.plain_producer(topic, messages);
+  if (kind == "streamed") return bench.transactional_producer(topic, messages);
+  bench_check(kind == "exactly_once_job" || kind == "at_least_once_job", "no kind '" + kind + "'");
+  return bench.sink_job(topic, messages, kind == "exactly_once_job");
 }
 
 // ---- latency ------------------------------------------------------------------------------------
@@ -277,12 +246,42 @@ void latency_feed(Bench& bench, const std::string& topic, int64_t rate, int64_t 
   bench_check(producer.flush(Duration(kWaitMs)).is_ok(), "flush");
 }
 
-// Messages born while the job starts wait for its start.
+// While a job starts nothing is read, and the first transactions find a broker that has not run
+// that code yet. What was born in this time is in the figures of the whole run alone.
 constexpr int64_t kWarmUpUs = 5'000'000;
 
+struct Latencies {
+  std::vector<int64_t> us;
+
+  std::string to_json() {
+    bench_check(!us.empty(), "no latencies");
+    std::sort(us.begin(), us.end());
+    const auto at = [&](double share) {
+      return std::to_string(us[static_cast<size_t>(share * static_cast<double>(us.size() - 1))] /
+                            1000);
+    };
+    return "{\"p50_ms\":" + at(0.5) + ",\"p90_ms\":" + at(0.9) + ",\"p99_ms\":" + at(0.99) +
+           ",\"max_ms\":" + at(1) + "}";
+  }
+};
+
+// The median of the job's checkpoints.
+int64_t checkpoint_ms(const std::string& directory) {
+  const auto jobs = local_file_system().list(directory);
+  bench_check(jobs.is_ok() && jobs->size() == 1, "one job's checkpoints in " + directory);
+  const auto history = CheckpointHistory::read(local_file_system(), jobs->front().path);
+  bench_check(history.is_ok() && !history->empty(), "a history of checkpoints in " + directory);
+  std::vector<int64_t> durations;
+  for (const CheckpointRecord& record : *history) durations.push_back(record.stats.duration_ms());
+  std::sort(durations.begin(), durations.end());
+  return durations[durations.size() / 2];
+}
+
 void latency(Bench& bench, int64_t rate, int64_t seconds, int64_t interval_ms) {
-  const std::string in = bench.new_topic();
-  const std::string out = bench.new_topic();
+  const std::string in = "latency-in-" + std::to_string(rate);
+  const std::string out = "latency-out-" + std::to_string(rate);
+  bench.make(in);
+  bench.make(out);
   const int64_t messages = rate * seconds;
   const ScratchDirectory directory;
   StreamEnvironment env;
@@ -306,8 +305,10 @@ void latency(Bench& bench, int64_t rate, int64_t seconds, int64_t interval_ms) {
   for (int32_t id = 0; id < kPartitions; ++id) {
     bench_check(consumer.add({.partition = {out, id}}).is_ok(), "assign");
   }
-  std::vector<int64_t> latencies;
-  latencies.reserve(static_cast<size_t>(messages));
+  Latencies whole_run;
+  Latencies warm;
+  whole_run.us.reserve(static_cast<size_t>(messages));
+  warm.us.reserve(static_cast<size_t>(messages));
   const int64_t warm_us = now_us() + kWarmUpUs;
   for (int64_t seen = 0; seen < messages;) {
     const auto run = consumer.next_run(kFetchMessages);
@@ -320,23 +321,20 @@ void latency(Bench& bench, int64_t rate, int64_t seconds, int64_t interval_ms) {
     const int64_t now = now_us();
     for (const KafkaMessage& message : run->messages) {
       const int64_t born = std::strtoll(message.value.data(), nullptr, 10);
-      if (born >= warm_us) latencies.push_back(now - born);
+      whole_run.us.push_back(now - born);
+      if (born >= warm_us) warm.us.push_back(now - born);
     }
     seen += static_cast<int64_t>(run->messages.size());
     (void)consumer.take(run->messages.size());
   }
   feed.join();
-  std::sort(latencies.begin(), latencies.end());
-  const auto at = [&](double share) {
-    return static_cast<double>(
-               latencies[static_cast<size_t>(share * static_cast<double>(latencies.size() - 1))]) /
-           1000;
-  };
   std::printf(
-      "{\"rate\":%lld,\"seconds\":%lld,\"interval_ms\":%lld,\"p50_ms\":%.0f,\"p90_ms\":%.0f,"
-      "\"p99_ms\":%.0f,\"max_ms\":%.0f}\n",
+      "{\"rate\":%lld,\"seconds\":%lld,\"interval_ms\":%lld,\"checkpoint_ms\":%lld,"
+      "\"warm_up_s\":%lld,\"after_warm_up\":%s,\"whole_run\":%s}\n",
       static_cast<long long>(rate), static_cast<long long>(seconds),
-      static_cast<long long>(interval_ms), at(0.5), at(0.9), at(0.99), at(1));
+      static_cast<long long>(interval_ms), static_cast<long long>(checkpoint_ms(directory.path())),
+      static_cast<long long>(kWarmUpUs / 1'000'000), warm.to_json().c_str(),
+      whole_run.to_json().c_str());
   std::fflush(stdout);
   // The job reads for ever; what it has written is committed and measured.
   std::_Exit(0);
@@ -347,9 +345,14 @@ void latency(Bench& bench, int64_t rate, int64_t seconds, int64_t interval_ms) {
 
 int main(int argc, char** argv) {
   const std::vector<std::string> words(argv + 1, argv + argc);
-  if (words.size() == 4 && words[1] == "speed") {
+  if (words.size() == 4 && words[1] == "drop") {
+    sluice::Bench(words[0]).drop(words[3]);
+    return 0;
+  }
+  if (words.size() == 4) {
     sluice::Bench bench(words[0]);
-    sluice::speed(bench, std::stoll(words[2]), std::stoi(words[3]));
+    std::printf("{\"rate\":%.0f}\n",
+                sluice::rate_of(bench, words[1], std::stoll(words[2]), words[3]));
     return 0;
   }
   if (words.size() == 5 && words[1] == "latency") {
@@ -357,7 +360,7 @@ int main(int argc, char** argv) {
     sluice::latency(bench, std::stoll(words[2]), std::stoll(words[3]), std::stoll(words[4]));
   }
   std::fprintf(stderr,
-               "usage: kafka_bench BROKERS speed MESSAGES RUNS | "
+               "usage: kafka_bench BROKERS KIND MESSAGES TOPIC | "
                "BROKERS latency RATE SECONDS INTERVAL_MS\n");
   return 2;
 }

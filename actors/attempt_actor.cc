@@ -85,8 +85,7 @@ Behavior AttemptActor::make_behavior() {
         report(end.task, [](proto::TaskReport& to) { to.set_reached_end(true); });
       },
       [this](const CheckpointWanted& wanted) {
-        report(wanted.task,
-               [&](proto::TaskReport& to) { to.set_checkpoint_wanted(wanted.after.value); });
+        report(wanted.task, [&](auto& to) { to.set_checkpoint_wanted(wanted.after.value); });
       },
       [this](const CompletionConfirmed& confirmed) {
         report(confirmed.task,

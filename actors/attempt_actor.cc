@@ -88,8 +88,7 @@ Behavior AttemptActor::make_behavior() {
         report(wanted.task, [&](auto& to) { to.set_checkpoint_wanted(wanted.after.value); });
       },
       [this](const CompletionConfirmed& confirmed) {
-        report(confirmed.task,
-               [&](proto::TaskReport& to) { to.set_completion_confirmed(confirmed.id.value); });
+        report(confirmed.task, [&](auto& to) { to.set_completion_confirmed(confirmed.id.value); });
       },
       [this](const RequestSplit& request) {
         report(sender_task(),

@@ -42,6 +42,17 @@ void FrozenRows::release_pages(FrozenGroup& group) {
   group.pages.clear();
 }
 
+// So that the task need not copy them: a delta of a large state needs few pages, and right after
+// the freeze the task writes to all of them.
+void FrozenRows::release_unchanged_pages() {
+  for (FrozenGroup& group : groups_) {
+    std::erase_if(group.pages, [&](const FrozenPage& page) {
+      if (!page.is_changed) layout_->release_page(page.page);
+      return !page.is_changed;
+    });
+  }
+}
+
 void FrozenRows::add_group(FrozenGroup group, uint32_t rows) {
   groups_.push_back(std::move(group));
   rows_ += rows;
@@ -90,6 +101,7 @@ Status FrozenRows::write(SnapshotWriter& writer, bool incremental) {
   if (incremental && cold_ && !cold_->tracks_changes()) {
     return Status::internal("a delta was asked of a table that does not track changes");
   }
+  if (incremental && is_last_write_) release_unchanged_pages();
   for (const RowCell& cell : layout_->cells) {
     SLUICE_RETURN_IF_ERROR(writer.begin_keyed_state(cell.name, cell.schema));
     FrozenCold::Walk cold;

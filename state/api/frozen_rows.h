@@ -60,6 +60,7 @@ class FrozenRows final : public FrozenState {
   Status write_page(const RowCell& cell, RowPage& page, RowWriter& row_writer,
                     bool incremental) const;
   void release_pages(FrozenGroup& group);
+  void release_unchanged_pages();
   /// Keys of rows in memory that hide what the cold store has.
   KeySet keys_in_memory(const FrozenGroup& group, bool changed_only) const;
 

@@ -11,7 +11,7 @@
 
 namespace sluice {
 
-class MemorySnapshot final : public SnapshotWriter {
+class MemorySnapshot : public SnapshotWriter {
  public:
   Status begin_keyed_state(std::string_view name, std::string_view schema) override {
     current_ = std::string(name);

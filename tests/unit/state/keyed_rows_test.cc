@@ -3,11 +3,13 @@
 #include "state/api/keyed_rows.h"
 
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -156,6 +158,53 @@ TEST_CASE("keyed rows: pages that were written for the last time are not copied"
     CHECK(entries == 10000);
     update_all();
     CHECK((rows.bytes() == before) == is_last);
+  }
+}
+
+/// Calls `before_first` when the writing begins.
+class HookedSnapshot final : public MemorySnapshot {
+ public:
+  explicit HookedSnapshot(std::function<void()> before_first)
+      : before_first_(std::move(before_first)) {}
+  Status begin_keyed_state(std::string_view name, std::string_view schema) override {
+    if (auto hook = std::exchange(before_first_, nullptr)) hook();
+    return MemorySnapshot::begin_keyed_state(name, schema);
+  }
+
+ private:
+  std::function<void()> before_first_;
+};
+
+TEST_CASE("keyed rows: pages that a delta does not need are not copied while it is written") {
+  for (const bool is_last : {false, true}) {
+    CAPTURE(is_last);
+    ManualClock clock;
+    KeyedRows<int64_t> rows(RowTable::Options{.clock = &clock});
+    auto count = *ValueState<int64_t>::add_to(rows, {"count"});
+    rows.seal();
+    const auto update = [&](int64_t key) {
+      rows.set_current_key(key, stable_hash(key));
+      ++count.get_or_create();
+      rows.clear_current_key();
+    };
+    const auto group_of = [](int64_t key) {
+      return key_group_of(stable_hash(key), kDefaultMaxParallelism);
+    };
+    for (int64_t key = 0; key < 5000; ++key) update(key);
+    MemorySnapshot base;
+    REQUIRE(rows.freeze()->write(base, false).is_ok());
+    update(0);
+    const auto frozen = rows.freeze();
+    if (is_last) frozen->release_while_writing();
+    const size_t before = rows.bytes();
+    HookedSnapshot delta([&] {
+      for (int64_t key = 1; key < 5000; ++key) {
+        if (group_of(key) != group_of(0)) update(key);
+      }
+      CHECK((rows.bytes() == before) == is_last);
+    });
+    REQUIRE(frozen->write(delta, true).is_ok());
+    CHECK(delta.keyed_entries() == 1);
   }
 }
 

@@ -2,6 +2,7 @@
 // removed.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 #include <vector>

@@ -135,6 +135,7 @@ TEST_CASE("element_frames: a frame that is missing, repeated or damaged is refus
   FrameEncoder encoder(&clock, kToken);
   const StreamElement element = StreamElement::of_batch({readings(3, "n"), {}});
   std::vector<Frame> frames;
+  frames.reserve(3);
   for (int i = 0; i < 3; ++i) frames.push_back(frames_of(encoder, element).front());
   {
     FrameDecoder decoder(&clock, &record_type<Reading>(), kToken);

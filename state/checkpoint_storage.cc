@@ -312,21 +312,21 @@ Status CheckpointStorage::delete_run() {
     if (known.owned) owned.push_back(id);
   }
   for (const CheckpointId id : owned) SLUICE_RETURN_IF_ERROR(remove_checkpoint(id));
-  return sweep_from(first);
+  return remove_leftovers([&](CheckpointId id) { return id >= first; });
 }
 
-// What a run that began with `first` left of checkpoints that are not complete.
-Status CheckpointStorage::sweep_from(CheckpointId first) {
+// What checkpoints that are not complete left, of those that `is_leftover` names.
+Status CheckpointStorage::remove_leftovers(const std::function<bool(CheckpointId)>& is_leftover) {
   SLUICE_ASSIGN_OR_RETURN(const auto shared, files_.list(shared_directory()));
   for (const FileInfo& entry : shared) {
     const auto id = parse_checkpoint_name(file_name(entry.path), false);
-    if (!id || *id < first || references_.count(entry.path) > 0) continue;
+    if (!id || !is_leftover(*id) || references_.count(entry.path) > 0) continue;
     SLUICE_RETURN_IF_ERROR(files_.remove(entry.path));
   }
   SLUICE_ASSIGN_OR_RETURN(const auto entries, files_.list(directory_));
   for (const FileInfo& entry : entries) {
     const auto id = parse_checkpoint_name(file_name(entry.path), true);
-    if (!id || *id < first || known_.count(*id) > 0) continue;
+    if (!id || !is_leftover(*id) || known_.count(*id) > 0) continue;
     SLUICE_RETURN_IF_ERROR(files_.remove_recursively(entry.path));
   }
   return Status::ok();
@@ -383,21 +383,10 @@ Status CheckpointStorage::sweep(const std::vector<CheckpointId>& pending) {
     if (!known.readable) readable_from = id;
   }
   const CheckpointId newest = newest_complete();
-  const auto is_leftover = [&](std::optional<CheckpointId> id) {
-    return id && *id<newest&& * id> readable_from &&
-           std::find(pending.begin(), pending.end(), *id) == pending.end();
-  };
-  SLUICE_ASSIGN_OR_RETURN(const auto shared, files_.list(shared_directory()));
-  for (const FileInfo& entry : shared) {
-    if (!is_leftover(parse_checkpoint_name(file_name(entry.path), false))) continue;
-    if (references_.count(entry.path) == 0) SLUICE_RETURN_IF_ERROR(files_.remove(entry.path));
-  }
-  SLUICE_ASSIGN_OR_RETURN(const auto entries, files_.list(directory_));
-  for (const FileInfo& entry : entries) {
-    const auto id = parse_checkpoint_name(file_name(entry.path), true);
-    if (!is_leftover(id) || known_.count(*id) > 0) continue;
-    SLUICE_RETURN_IF_ERROR(files_.remove_recursively(entry.path));
-  }
+  SLUICE_RETURN_IF_ERROR(remove_leftovers([&](CheckpointId id) {
+    return readable_from < id && id < newest &&
+           std::find(pending.begin(), pending.end(), id) == pending.end();
+  }));
   has_leftovers_ = !pending.empty();
   return Status::ok();
 }

@@ -15,6 +15,7 @@
 // state_path() may be called from any thread; all other calls come one at a time (an I/O thread).
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -157,7 +158,7 @@ class CheckpointStorage {
   Status subsume();
   Status remove_checkpoint(CheckpointId id);
   Status sweep(const std::vector<CheckpointId>& pending);
-  Status sweep_from(CheckpointId first);
+  Status remove_leftovers(const std::function<bool(CheckpointId)>& is_leftover);
 
   FileSystem& files_;
   const std::string directory_;

@@ -133,18 +133,24 @@ TEST_CASE("session_state: an agent that is not heard is gone, and comes back as 
   CHECK(state.orders_of(silent.incarnation).workers[0].id == "1-3");
 }
 
-TEST_CASE("session_state: idle workers of a job that needs fewer slots give them back") {
-  SessionState state = make_state();
-  AgentReport a = report_of("a", 2);
-  AgentReport b = report_of("b", 2);
+/// A job takes all slots of two agents, whose workers run as the processes `pid_a` and `pid_b`.
+void run_workers(SessionState& state, AgentReport& a, int64_t pid_a, AgentReport& b,
+                 int64_t pid_b) {
   CHECK(state.beat(a, 0).is_ok());
   CHECK(state.beat(b, 0).is_ok());
   state.set_need("job", need_of(4));
   state.allocate(0);
-  a.workers = {running(state.orders_of(a.incarnation).workers[0], 10)};
-  b.workers = {running(state.orders_of(b.incarnation).workers[0], 20)};
+  a.workers = {running(state.orders_of(a.incarnation).workers[0], pid_a)};
+  b.workers = {running(state.orders_of(b.incarnation).workers[0], pid_b)};
   CHECK(state.beat(a, 1).is_ok());
   CHECK(state.beat(b, 1).is_ok());
+}
+
+TEST_CASE("session_state: idle workers of a job that needs fewer slots give them back") {
+  SessionState state = make_state();
+  AgentReport a = report_of("a", 2);
+  AgentReport b = report_of("b", 2);
+  run_workers(state, a, 10, b, 20);
   const TaskManagerInspection idle = worker_at("host-b:4000", 20, 0);
   const TaskManagerInspection busy = worker_at("host-a:4000", 10, 3);
   state.release_idle("job", {idle, busy});
@@ -159,14 +165,7 @@ TEST_CASE("session_state: workers of two hosts may have one process number, as i
   SessionState state = make_state();
   AgentReport a = report_of("a", 2);
   AgentReport b = report_of("b", 2);
-  CHECK(state.beat(a, 0).is_ok());
-  CHECK(state.beat(b, 0).is_ok());
-  state.set_need("job", need_of(4));
-  state.allocate(0);
-  a.workers = {running(state.orders_of(a.incarnation).workers[0], 7)};
-  b.workers = {running(state.orders_of(b.incarnation).workers[0], 7)};
-  CHECK(state.beat(a, 1).is_ok());
-  CHECK(state.beat(b, 1).is_ok());
+  run_workers(state, a, 7, b, 7);
   const auto idle = worker_at("host-a:4000", 7, 0);
   const auto busy = worker_at("host-b:4000", 7, 3);
   const auto agents = state.agents(0, 1, {{"job", {idle, busy}}, {"other", {busy}}});

@@ -6,6 +6,17 @@
 #include "core/check.h"
 
 namespace sluice {
+namespace {
+
+// Of most failures nobody knows whether trying again helps, and retry() is kNever by default. These
+// codes mean that it does unless somebody said the opposite.
+bool is_hopeless(const Status& status) {
+  const bool usually_passes =
+      status.code() == StatusCode::kResourceExhausted || status.code() == StatusCode::kUnavailable;
+  return usually_passes && status.retry() == Retry::kNever;
+}
+
+}  // namespace
 
 const char* job_phase_name(JobPhase phase) {
   switch (phase) {
@@ -243,11 +254,11 @@ bool JobStateMachine::may_run_on_without(size_t region) const {
 
 std::vector<JobAction> JobStateMachine::fail_task(size_t task, const Status& status) {
   if (phase_ == JobPhase::kRunning) {
+    set_failure(status);
     const bool alone = may_run_on_without(regions_[task]);
     for (size_t i = 0; i < tasks_.size(); ++i) {
       concerned_[i] = !alone || regions_[i] == regions_[task];
     }
-    failure_ = status;
     failed_before_start_ = false;
     return end_tasks(JobPhase::kFailing);
   }
@@ -255,12 +266,17 @@ std::vector<JobAction> JobStateMachine::fail_task(size_t task, const Status& sta
   return fail(status);
 }
 
+void JobStateMachine::set_failure(const Status& status) {
+  failure_ = status;
+  if (is_hopeless(status)) may_restart_ = false;
+}
+
 // A restart of a part becomes one of all tasks.
 std::vector<JobAction> JobStateMachine::restart_all(const Status& status) {
   std::fill(concerned_.begin(), concerned_.end(), true);
   if (phase_ != JobPhase::kFailing) {
     ++attempt_;
-    failure_ = status;
+    set_failure(status);
   }
   return end_tasks(JobPhase::kFailing);
 }
@@ -287,7 +303,7 @@ std::vector<JobAction> JobStateMachine::fail(const Status& status) {
     case JobPhase::kRunning:
       break;
   }
-  failure_ = status;
+  set_failure(status);
   failed_before_start_ = !was_deployed() && attempt_ == 0;
   return end_tasks(JobPhase::kFailing);
 }

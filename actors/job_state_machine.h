@@ -116,6 +116,8 @@ class JobStateMachine {
   std::vector<JobAction> on_task(const JobEvent& event);
   std::vector<JobAction> on_step(const JobEvent& event);
   std::vector<JobAction> deploy();
+  /// A failure that trying again cannot mend is final.
+  void set_failure(const Status& status);
   std::vector<JobAction> fail(const Status& status);
   std::vector<JobAction> fail_task(size_t task, const Status& status);
   std::vector<JobAction> restart_all(const Status& status);

@@ -206,6 +206,16 @@ class FaultsTest(job_runs.JobTestCase):
 
     # ---- F19 ------------------------------------------------------------------------------------
 
+    def test_state_that_does_not_fit_the_memory_fails_the_job_instead_of_restarting_it(self):
+        job = self.start(EVOLVING, "--job", "v1", "--totals-only", "--input", job_runs.FLIGHTS,
+                         "--output", self.place.out(), "-p", 2, "--checkpoint-dir",
+                         self.place.checkpoints, "--checkpoint-interval", "50ms",
+                         "--state-backend", "hashmap", "-D", "state.backend.memory=16kb")
+        done = job_runs.wait(job)
+        self.assertEqual(done.code, 1, done)
+        self.assertIn("raise state.backend.memory", done.summary["error"])
+        self.assertEqual(done.summary["restarts"], 0)
+
     def test_too_little_memory_is_a_clean_failure_that_can_be_continued(self):
         words = f"{self.place.root}/words.txt"
         draw = random.Random(7)

@@ -354,6 +354,34 @@ TEST_CASE("job state machine: no restart of a part ends all tasks") {
   CHECK(cancelled.phase() == JobPhase::kCancelled);
 }
 
+TEST_CASE("job state machine: a failure that says that trying again is no use is final") {
+  const Status full = Status::resource_exhausted("windows do not fit", Retry::kNever);
+  auto machine = machine_at(JobPhase::kRunning);
+  CHECK(machine.on({K::kTaskFailed, 0, full}) == Actions{A::kCancelTasks});
+  CHECK(machine.on({K::kTaskCancelled, 1}) == Actions{A::kDiscard, A::kEnd});
+  CHECK(machine.phase() == JobPhase::kFailed);
+  CHECK(machine.failure().message() == "windows do not fit");
+
+  // Nothing runs on beside it.
+  auto regions = machine_of_two_regions();
+  CHECK(regions.on({K::kTaskFailed, 2, full}) == Actions{A::kCancelTasks});
+  CHECK(regions.tasks_to_end() == std::vector<size_t>{0, 1});
+
+  auto elsewhere = machine_of_two_regions();
+  elsewhere.on({K::kTaskFailed, 2, broken()});
+  CHECK(elsewhere.on({K::kTaskFailed, 0, full}) == Actions{A::kCancelTasks});
+  CHECK(elsewhere.on({K::kTaskCancelled, 1}) == Actions{A::kDiscard, A::kEnd});
+  CHECK(elsewhere.failure().message() == "windows do not fit");
+
+  // Failures that do not say so start the job again, those that may pass anyway.
+  for (const Status& other :
+       {broken(), Status::user_function("thrown"), Status::resource_exhausted("disk full")}) {
+    auto again = machine_at(JobPhase::kRunning);
+    again.on({K::kTaskFailed, 0, other});
+    CHECK(again.on({K::kTaskCancelled, 1}) == Actions{A::kDecideRestart});
+  }
+}
+
 /// A part's restart is no way around the invariants.
 TEST_CASE("job state machine: with regions, too, any order of events keeps the invariants") {
   int partial = 0;

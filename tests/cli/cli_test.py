@@ -20,9 +20,11 @@ import termios
 import time
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
+from processes import WAIT_S, is_alive, until  # noqa: E402
+
 SLUICE = os.path.abspath(sys.argv.pop(1))
 JOB = os.path.abspath(sys.argv.pop(1))
-WAIT_S = 60  # For what takes a moment; a machine may be busy.
 
 INT, TEXT, BOOL, LIST = int, str, bool, list
 SUMMARY = {"id": TEXT, "name": TEXT, "state": TEXT, "state_since": INT, "started": INT, "tasks": INT,
@@ -48,17 +50,6 @@ TASK_MANAGER = {"node": TEXT, "slots": INT, "slots_free": INT, "tasks": INT, "re
 JOB_LOOK = {"summary": dict, "looked": INT, "attempt": INT, "fingerprint": TEXT,
             "slots": INT, "checkpointing": BOOL, "restored_from": TEXT, "vertices": LIST, "edges": LIST,
             "tasks": LIST, "failures": LIST, "checkpoints": LIST}
-
-
-def until(condition, what):
-    """The first truthy value of the condition."""
-    deadline = time.monotonic() + WAIT_S
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"{what}: not after {WAIT_S} s"
-        time.sleep(0.05)
 
 
 class Cli(unittest.TestCase):
@@ -113,13 +104,7 @@ class Cli(unittest.TestCase):
 
     def gone(self, process):
         """The process has ended (its parent here was a `sluice` that has ended, too)."""
-        def ended():
-            try:
-                with open(f"/proc/{process}/stat") as file:
-                    return file.read().rpartition(")")[2].split()[0] == "Z"
-            except FileNotFoundError:
-                return True
-        until(ended, "end of the process")
+        until(lambda: not is_alive(process), "end of the process")
 
     # -- looking --
 

@@ -23,6 +23,9 @@ import tempfile
 import threading
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
+from processes import state_of  # noqa: E402
+
 JOB = "tests/kafka/audit_job"
 KEYS = 97
 PARTITIONS = 4
@@ -187,13 +190,6 @@ class Audit:
             job.send_signal(signal.SIGKILL)
         job.wait()
 
-    def state(self, job):
-        try:
-            with open(f"/proc/{job.pid}/stat", encoding="utf-8") as file:
-                return file.read().rsplit(")", 1)[1].split()[0]
-        except FileNotFoundError:
-            return "gone"
-
     def wait_until(self, condition, seconds):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -249,7 +245,7 @@ class Audit:
         self.kill(self.job)
         point = self.random.choice(["kafka_epoch_written", "kafka_marker_sent"])
         self.start(f"{point}:1:stop")
-        landed = self.wait_until(lambda: self.state(self.job) == "T", 10)
+        landed = self.wait_until(lambda: state_of(self.job.pid) == "T", 10)
         if landed:
             time.sleep(TRANSACTION_S + 1.5)
             self.job.send_signal(signal.SIGCONT)
@@ -260,7 +256,7 @@ class Audit:
 
     def fault_freeze(self):
         self.job.send_signal(signal.SIGSTOP)
-        landed = self.wait_until(lambda: self.state(self.job) == "T", 1)
+        landed = self.wait_until(lambda: state_of(self.job.pid) == "T", 1)
         time.sleep(self.random.choice([0.3, 1.0, TRANSACTION_S + 1]))
         self.job.send_signal(signal.SIGCONT)
         return landed
@@ -273,7 +269,7 @@ class Audit:
         point = self.random.choice(["kafka_epoch_written", "kafka_marker_sent", "commit_half_done"])
         self.start(f"{point}:1:stop")
         old = self.job
-        landed = self.wait_until(lambda: self.state(old) == "T", 10)
+        landed = self.wait_until(lambda: state_of(old.pid) == "T", 10)
         if landed:
             copy = f"{self.root}/checkpoints-{self.starts}"
             shutil.copytree(self.checkpoints, copy)

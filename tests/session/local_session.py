@@ -10,30 +10,12 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
+from processes import WAIT_S, until  # noqa: E402
+
 SLUICE, SLUICED, JOB = (os.path.abspath(sys.argv.pop(1)) for _ in range(3))
-WAIT_S = 60  # Only a hang takes so long.
-
-
-def until(condition, what):
-    """The first truthy value of the condition."""
-    deadline = time.monotonic() + WAIT_S
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"{what}: not after {WAIT_S} s"
-        time.sleep(0.05)
-
-
-def is_alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 class Session(unittest.TestCase):

@@ -8,8 +8,11 @@ import subprocess
 import sys
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
-from local_session import JOB, SLUICED, WAIT_S, Session, is_alive, until  # noqa: E402
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.insert(0, HERE)
+sys.path.insert(0, os.path.join(HERE, "../support"))
+from local_session import JOB, SLUICED, Session  # noqa: E402
+from processes import WAIT_S, is_alive, until  # noqa: E402
 
 
 class SessionTest(Session):

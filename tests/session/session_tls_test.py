@@ -12,7 +12,8 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "../support"))
 import certificates  # noqa: E402
-from local_session import JOB, SLUICE, SLUICED, WAIT_S, Session, until  # noqa: E402
+from local_session import JOB, SLUICE, SLUICED, Session  # noqa: E402
+from processes import WAIT_S, until  # noqa: E402
 
 ROWS = 20_000  # A window of a second for each 1000, of 100 keys.
 

@@ -34,6 +34,9 @@
 
 namespace sluice {
 
+/// How many processing timers fire before the task looks at the clock.
+inline constexpr size_t kProcessingTimersAtOnce = 64;
+
 template <class Derived, class K, class Out>
 class KeyedOperator : public OperatorWithOutput<Out> {
   static_assert(StableHashable<K>,
@@ -74,12 +77,14 @@ class KeyedOperator : public OperatorWithOutput<Out> {
     if (!Derived::kUsesTimers || timers_.next_processing_timer() >= now_ms) return Progress::kDone;
     const ArenaScope scope(&this->out_.arena());
     rows_->refresh_time();
+    // The caller looks at the clock in between.
+    size_t left = kProcessingTimersAtOnce;
     const bool done = timers_.fire_processing_timers(
         now_ms,
         [this](int64_t time_ms, int64_t name_space) {
           derived().on_processing_timer(time_ms, name_space);
         },
-        [this] { return this->outputs_full(); });
+        [this, &left] { return left-- == 0 || this->outputs_full(); });
     if (!done) return Progress::kOutputFull;
     throw_if_error(rows_->settle());
     return Progress::kDone;

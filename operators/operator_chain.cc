@@ -312,23 +312,25 @@ int64_t OperatorChain::next_processing_timer() const {
   return next;
 }
 
-bool OperatorChain::fire_processing_timers(int64_t now_ms) {
+OperatorChain::Fired OperatorChain::fire_processing_timers(int64_t now_ms, int64_t until_ns) {
+  const auto push = [this](Fired fired) { return pump() ? fired : Fired::kBlocked; };
   for (size_t i = 0; i < stages_.size(); ++i) {
     while (stages_[i].op->next_processing_timer() < now_ms) {
-      if (!pump()) return false;
+      if (!pump()) return Fired::kBlocked;
       Progress progress = Progress::kDone;
       if (!guarded(i, [&] {
             progress = stages_[i].op->on_processing_time(now_ms);
             return Status::ok();
           })) {
-        return false;
+        return Fired::kBlocked;
       }
       drained_ = false;
       if (progress == Progress::kDone) break;
-      if (progress == Progress::kAwait) return false;
+      if (progress == Progress::kAwait) return Fired::kBlocked;
+      if (stages_[i].context.clock->steady_ns() >= until_ns) return push(Fired::kSome);
     }
   }
-  return pump();
+  return push(Fired::kAll);
 }
 
 Status OperatorChain::on_idle() {

@@ -43,8 +43,14 @@ class OperatorChain {
   void end_of_input(int input);
   /// Finishes stage by stage; true when all have finished and everything was pushed.
   bool finish();
-  /// Fires due processing timers; false when stopped by back pressure (call again).
-  bool fire_processing_timers(int64_t now_ms);
+  enum class Fired {
+    kAll,      // None of those due is left, and what they emitted was pushed.
+    kSome,     // The time is up; call again.
+    kBlocked,  // Waiting for credit or kAwait; call again once drained.
+  };
+  /// Fires processing timers due at `now_ms`, some at least, until the steady clock passes
+  /// `until_ns`.
+  Fired fire_processing_timers(int64_t now_ms, int64_t until_ns);
   int64_t next_processing_timer() const;
   Status on_idle();
 

@@ -28,6 +28,10 @@ uint32_t credits_for(const TaskLimits& limits, int input_channels, size_t batch_
 
 // How soon a blocked task looks again at timers it cannot fire now; credit and wake() come sooner.
 constexpr int64_t kBlockedLookMs = 10;
+// Timers of the wall clock that are due together, often those of all keys, and input take turns, so
+// that neither input nor barriers wait for all of them.
+constexpr int64_t kTimersTurnNs = 500'000;
+constexpr int64_t kInputTurnNs = 1'000'000;
 
 // The order of work in run(): drain what is pending → barrier → due timers → next input.
 class Task::Impl {
@@ -134,7 +138,9 @@ class Task::Impl {
     kEnded,      // End of data was sent.
   };
 
-  Step step();
+  Step step(int64_t now_ns);
+  bool find_due_timers();
+  Step fire_timers();
   Step drain();
   bool put_back();
   Step step_source();
@@ -206,6 +212,9 @@ class Task::Impl {
   std::optional<Cut> cut_;
   bool cut_refused_ = false;       // Something is in the middle of what cannot be stored.
   std::deque<InFlight> restored_;  // Goes before any input.
+  // Timers due at this time are being fired; an end of the input waits for them.
+  std::optional<int64_t> timers_left_ms_;
+  int64_t input_until_ns_ = 0;  // No timers before: it is the input's turn.
   int64_t last_run_end_ns_ = 0;
   int64_t next_flush_check_ns_ = 0;
   int64_t next_marker_ns_ = 0;
@@ -238,7 +247,7 @@ RunState Task::Impl::run(int64_t budget_ns) {
   RunState result = RunState::kWaiting;
   int64_t now = start;
   for (;;) {
-    const Step done = step();
+    const Step done = step(now);
     if (!chain_.status().is_ok()) fail(chain_.status());
     if (!status_.is_ok()) {
       result = RunState::kFailed;
@@ -324,7 +333,7 @@ Task::Impl::Step Task::Impl::drain() {
   return Step::kWorked;
 }
 
-Task::Impl::Step Task::Impl::step() {
+Task::Impl::Step Task::Impl::step(int64_t now_ns) {
   if (cut_) finish_cut();
   if (overtaking() && cut()) return Step::kWorked;
   if (drain() == Step::kBlocked) return Step::kBlocked;
@@ -335,12 +344,40 @@ Task::Impl::Step Task::Impl::step() {
     take_snapshot(barrier);
     return Step::kWorked;
   }
-  if (phase_ == Phase::kFinishing) return step_finishing();
-  if (const int64_t timer = chain_.next_processing_timer(); timer != Operator::kNoTimer) {
-    const int64_t now_ms = services_.clock->wall_ms();
-    if (timer < now_ms && !chain_.fire_processing_timers(now_ms)) return Step::kBlocked;
+  if (phase_ == Phase::kFinishing) return timers_left_ms_ ? fire_timers() : step_finishing();
+  if (now_ns >= input_until_ns_ && find_due_timers() && fire_timers() == Step::kBlocked) {
+    return Step::kBlocked;
   }
-  return source_ != nullptr ? step_source() : step_gate();
+  const Step done = source_ != nullptr ? step_source() : step_gate();
+  if (done != Step::kNothing || !timers_left_ms_) return done;
+  input_until_ns_ = 0;
+  return Step::kWorked;
+}
+
+bool Task::Impl::find_due_timers() {
+  if (timers_left_ms_) return true;
+  const int64_t timer = chain_.next_processing_timer();
+  if (timer == Operator::kNoTimer || discard_input_) return false;
+  const int64_t now_ms = services_.clock->wall_ms();
+  if (timer < now_ms) timers_left_ms_ = now_ms;
+  return timers_left_ms_.has_value();
+}
+
+// A turn of the timers that were due at *timers_left_ms_, after which it is the input's.
+Task::Impl::Step Task::Impl::fire_timers() {
+  const int64_t until_ns = services_.clock->steady_ns() + kTimersTurnNs;
+  switch (chain_.fire_processing_timers(*timers_left_ms_, until_ns)) {
+    case OperatorChain::Fired::kBlocked:
+      return Step::kBlocked;
+    case OperatorChain::Fired::kSome:
+      input_until_ns_ = services_.clock->steady_ns() + kInputTurnNs;
+      break;
+    case OperatorChain::Fired::kAll:
+      timers_left_ms_.reset();
+      input_until_ns_ = 0;
+      break;
+  }
+  return Step::kWorked;
 }
 
 void Task::Impl::finish_input() {
@@ -499,6 +536,7 @@ Task::Impl::Step Task::Impl::handle_barrier(const Barrier& barrier) {
   if (!take_snapshot(barrier)) return Step::kBlocked;
   if (barrier.terminal) {
     discard_input_ = true;
+    timers_left_ms_.reset();  // They fire after the restore.
     if (source_ != nullptr) phase_ = Phase::kFinishing;
   }
   return Step::kWorked;
@@ -654,7 +692,7 @@ bool Task::Impl::put_back() {
 
 int64_t Task::Impl::next_wakeup_ms() const {
   if (phase_ == Phase::kEnded || !status_.is_ok()) return Operator::kNoTimer;
-  int64_t next = chain_.next_processing_timer();
+  int64_t next = discard_input_ ? Operator::kNoTimer : chain_.next_processing_timer();
   // A timer for time t fires when the clock is past t (semantics rule 19).
   if (next != Operator::kNoTimer) ++next;
   // Overdue timers wait for credit, and are left behind at the end: looking at once would spin.

@@ -239,6 +239,85 @@ TEST_CASE("resumability: a million timers on one watermark with 2 KiB of credit,
   });
 }
 
+/// What happened in a job whose timers are all due at once, in its order.
+struct Turns {
+  ManualClock* clock = nullptr;
+  int64_t elements = 0;
+  int64_t fired = 0;
+  int64_t fired_since_element = 0;
+  int64_t fired_in_a_row_max = 0;
+};
+
+/// The first `kKeysWithTimer` numbers set a timer for the same time of the wall clock, which then
+/// passes. From then on 64 elements or timers take a millisecond.
+class FireTogether : public KeyedProcessFunction<int64_t, int64_t, int64_t> {
+ public:
+  static constexpr int64_t kKeysWithTimer = 20'000;
+  static constexpr int64_t kDueMs = 1000;
+
+  explicit FireTogether(Turns* turns) : turns_(turns) {}
+  void process_element(const int64_t&, Context& context, Collector<int64_t>&) override {
+    turns_->fired_since_element = 0;
+    if (++turns_->elements <= kKeysWithTimer) {
+      context.timer_service().register_processing_time_timer(EventTime{kDueMs});
+    }
+    if (turns_->elements == kKeysWithTimer) turns_->clock->set_ms(kDueMs + 1);
+    if (turns_->elements > kKeysWithTimer && turns_->elements % 64 == 0) pass_time();
+  }
+  void on_timer(EventTime, OnTimerContext&, Collector<int64_t>&) override {
+    turns_->fired_in_a_row_max =
+        std::max(turns_->fired_in_a_row_max, ++turns_->fired_since_element);
+    if (++turns_->fired % 64 == 0) pass_time();
+  }
+
+ private:
+  void pass_time() { turns_->clock->advance(Duration(1)); }
+  Turns* turns_;
+};
+
+OperatorFactory fire_together(Turns* turns) {
+  return make_keyed_process_operator<int64_t, int64_t, int64_t>(FireTogether{turns},
+                                                                [](int64_t n) { return n; });
+}
+
+TEST_CASE("processing timers: those of all keys and input take turns, and none is left behind") {
+  constexpr int64_t kInput = 200'000;
+  Turns turns;
+  Flood flood(kInput, fire_together(&turns), small_limits());
+  turns.clock = &flood.world.clock();
+  while (turns.elements < kInput) REQUIRE(flood.world.step());
+  const int64_t before_the_end = turns.fired;
+  CHECK(before_the_end > 64 * 10);
+  CHECK(turns.fired_in_a_row_max <= 2 * 64);
+  flood.run();
+  CHECK(turns.elements == kInput);
+  CHECK(turns.fired == FireTogether::kKeysWithTimer);
+}
+
+TEST_CASE("processing timers: all that were due when the input ended fire before the end") {
+  Turns turns;
+  Flood flood(FireTogether::kKeysWithTimer + 64, fire_together(&turns), small_limits());
+  turns.clock = &flood.world.clock();
+  flood.run();
+  CHECK(turns.fired == FireTogether::kKeysWithTimer);
+}
+
+TEST_CASE("rule 30: after the barrier of a stop with savepoint no processing timer fires") {
+  Turns turns;
+  Flood flood(200'000, fire_together(&turns), small_limits());
+  turns.clock = &flood.world.clock();
+  while (turns.fired < 640) REQUIRE(flood.world.step());
+  Barrier barrier{.checkpoint = CheckpointId{1}};
+  barrier.terminal = true;
+  flood.world.task(0).trigger_checkpoint(barrier);
+  flood.world.make_runnable(0);
+  while (flood.world.snapshots().empty()) REQUIRE(flood.world.step());
+  const int64_t in_snapshot = turns.fired;
+  CHECK(in_snapshot < FireTogether::kKeysWithTimer);
+  flood.run();
+  CHECK(turns.fired == in_snapshot);
+}
+
 TEST_CASE("latency markers: sinks record how long the way from the source took") {
   TaskLimits limits;
   limits.latency_marker_interval = Duration(5);

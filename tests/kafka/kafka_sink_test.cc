@@ -592,6 +592,37 @@ TEST_CASE("kafka sink: commits go on over restarts of the broker") {
 
 // ---- bad input ----------------------------------------------------------------------------------
 
+TEST_CASE("kafka sink: partitions that are added while it runs are used by the next run") {
+  SLUICE_NEEDS_KAFKA(broker);
+  const std::string topic = broker->new_topic("grows", 2);
+  const auto sink =
+      shared(reading_sink(*broker, topic).partition([](const Reading& row, int32_t count) {
+        return static_cast<int32_t>(row.number) % count;
+      }));
+  std::vector<Committable> held;
+  {
+    ReadingRun run(sink);
+    run.complete(readings(0, 50), 1);
+    int status = 1;
+    broker->tool("topics --bootstrap-server " + broker->bootstrap() +
+                     " --alter --partitions 4 --topic " + topic,
+                 &status);
+    REQUIRE(status == 0);
+    run.complete(readings(50, 100), 2);
+    REQUIRE(run.write(readings(100, 150)).is_ok());
+    held = run.barrier(3);
+  }
+  ReadingRun next(sink, 0, 1, CheckpointId{3}, held);
+  CHECK(next.recovered == std::vector{CommitOutcome::kCommitted});
+  next.complete(readings(150, 200), 4);
+  CHECK(to_text(numbers(*broker, topic)) == to_text(range(0, 200)));
+  for (const auto& row : raw_rows(*broker, topic)) {
+    const std::string value = row.value.value->str();
+    const int number = std::stoi(value.substr(value.find(':') + 1));
+    CHECK(row.value.partition == number % (number < 150 ? 2 : 4));
+  }
+}
+
 TEST_CASE("kafka sink: a message over the broker's limit is named before anything is written") {
   SLUICE_NEEDS_KAFKA(broker);
   const std::string topic = broker->new_topic("large", 1);

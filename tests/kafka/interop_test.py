@@ -10,12 +10,17 @@ import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../golden"))
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../golden"))
+sys.path.insert(0, os.path.join(HERE, "../cluster"))
 import flight_oracle  # noqa: E402
 import kafka_world  # noqa: E402
 from kafka_world import BROKER, eventually, kcat_read, make_topic, run, tool  # noqa: E402
+from local_cluster import LocalCluster  # noqa: E402
 
 FLIGHTS = "jobs/data/us_flights_2001q1.csv"
+
+
 class InteropTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -30,11 +35,15 @@ class InteropTest(unittest.TestCase):
                    "--checkpoint-dir", self.checkpoints(), "--summary", "json", "-D",
                    "restart-strategy.type=none", check=check)
 
+    def audit(self, source, target, *flags, interval="200ms"):
+        """The words of its command."""
+        return ["tests/kafka/audit_job", "--brokers", BROKER, "--input-topic", source, "--output-topic", target,
+                "--checkpoint-interval", interval, "--checkpoint-dir", self.checkpoints(), *flags]
+
     def start_audit(self, source, target, *flags, interval="200ms"):
-        return subprocess.Popen(
-            ["tests/kafka/audit_job", "--brokers", BROKER, "--input-topic", source, "--output-topic",
-             target, "--checkpoint-interval", interval, "--checkpoint-dir", self.checkpoints(), *flags],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(self.audit(source, target, *flags, interval=interval),
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                text=True)
 
     def wait_for(self, topic, count):
         seen = eventually(lambda: len(kcat_read(topic)) >= count and kcat_read(topic))
@@ -132,6 +141,20 @@ class InteropTest(unittest.TestCase):
         finally:
             job.send_signal(signal.SIGINT)
             job.communicate(timeout=60)
+
+    def test_a_large_epoch_of_a_cluster_does_not_wait_for_the_interval(self):
+        make_topic("spread", 1)
+        make_topic("gathered", 1)
+        program, *arguments = self.audit("spread", "gathered", "--epoch-bytes", "3000", interval="1h")
+        with LocalCluster(program, arguments, ["-p", "2"]) as cluster:
+            cluster.start_manager()
+            for _ in range(2):
+                cluster.start_worker(slots=1)
+            run("kcat", "-P", "-b", BROKER, "-t", "spread", "-K:",
+                text="".join(f"k{n % 7}:{n}\n" for n in range(1000)))
+            seen = {int(line.split(",")[0]) for line in self.wait_for("gathered", 200)}
+            self.assertLessEqual(seen, set(range(1000)))
+            self.assertGreaterEqual(len(seen), 200)
 
     def test_a_source_is_rescaled_by_savepoints(self):
         make_topic("scaled", 4)

@@ -44,7 +44,7 @@ void encode_data(const StreamBatch& data, ByteWriter& writer) {
   if (data.batch) data.batch->encode(writer);
 }
 
-StreamBatch decode_data(ByteReader& reader, const RecordType& type) {
+StreamBatch decode_data(ByteReader& reader, const RecordType& type, BatchPtr spare) {
   StreamBatch data;
   const uint32_t marks = reader.count();
   for (uint32_t i = 0; i < marks && !reader.failed(); ++i) {
@@ -52,7 +52,7 @@ StreamBatch decode_data(ByteReader& reader, const RecordType& type) {
     data.marks.push_back({row, EventTime{reader.fixed<int64_t>()}});
   }
   if (reader.fixed<uint8_t>() != 0) {
-    data.batch = type.decode_batch(reader);
+    data.batch = type.decode_batch(reader, std::move(spare));
     if (!data.batch) reader.fail();
   }
   for (const Mark& mark : data.marks) {
@@ -69,10 +69,9 @@ uint32_t frame_checksum(uint64_t token, const Frame& frame) {
   return crc32c(of_head, frame.bytes.data(), frame.bytes.size());
 }
 
-Status FrameEncoder::encode(const StreamElement& element, const std::function<void(Frame)>& emit) {
-  std::string bytes;
-  if (element.data.batch) bytes.reserve(element.data.batch->bytes() + 64);
-  ByteWriter writer(bytes);
+Status FrameEncoder::encode(const StreamElement& element, EncodeBuffer& buffer,
+                            const std::function<void(Frame)>& emit) {
+  ByteWriter& writer = buffer.clear();
   writer.fixed(static_cast<uint8_t>(element.kind));
   switch (element.kind) {
     case ElementKind::kBatch:
@@ -91,22 +90,20 @@ Status FrameEncoder::encode(const StreamElement& element, const std::function<vo
     case ElementKind::kEndOfData:
       break;
   }
+  const std::string_view bytes = buffer.view();
   if (bytes.size() > kElementBytesMax) {
     return Status::resource_exhausted("a batch of " + std::to_string(bytes.size()) +
                                       " bytes is larger than a channel takes");
   }
-  const size_t size = bytes.size();
-  for (size_t at = 0; at == 0 || at < size; at += kFrameBytes) {
+  for (size_t at = 0; at < bytes.size(); at += kFrameBytes) {
     Frame frame;
     frame.sequence = next_sequence_++;
-    frame.ends_element = at + kFrameBytes >= size;
-    // Moved only when it is the one frame. NOLINTNEXTLINE(bugprone-use-after-move)
-    frame.bytes = size <= kFrameBytes ? std::move(bytes) : bytes.substr(at, kFrameBytes);
+    frame.ends_element = at + kFrameBytes >= bytes.size();
+    frame.bytes = bytes.substr(at, kFrameBytes);
     frame.crc32c = frame_checksum(token_, frame);
-    const bool is_last = frame.ends_element;
     emit(std::move(frame));
-    if (is_last) break;
   }
+  buffer.trim(kBufferBytesMax);
   return Status::ok();
 }
 
@@ -137,7 +134,7 @@ Result<std::optional<StreamElement>> FrameDecoder::take(Frame frame) {
   return std::optional<StreamElement>(std::move(element));
 }
 
-Result<StreamElement> FrameDecoder::decode(std::string_view bytes) const {
+Result<StreamElement> FrameDecoder::decode(std::string_view bytes) {
   ByteReader reader(bytes);
   StreamElement element;
   const auto kind = reader.fixed<uint8_t>();
@@ -145,7 +142,7 @@ Result<StreamElement> FrameDecoder::decode(std::string_view bytes) const {
   element.kind = static_cast<ElementKind>(kind);
   switch (element.kind) {
     case ElementKind::kBatch:
-      element.data = decode_data(reader, *type_);
+      element.data = decode_data(reader, *type_, std::move(spare_));
       break;
     case ElementKind::kBarrier:
     case ElementKind::kCancelBarrier:

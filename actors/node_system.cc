@@ -147,7 +147,9 @@ class NodeSystem::Impl {
       // A backstop only: our own heartbeats decide. The interval also ends a handshake that hangs.
       set("middleman.heartbeat-interval", caf::timespan(std::chrono::seconds(2)));
       set("middleman.connection-timeout", caf::timespan(std::chrono::seconds(20)));
-      set("middleman.workers", size_t{1});
+      // The network's thread decodes by itself: of a frame that is a copy of its bytes. Handing it
+      // to a worker would cost one more copy and a place behind the tasks.
+      set("middleman.workers", size_t{0});
       set("middleman.enable-automatic-connections", false);
       set("middleman.app-identifiers", std::vector<std::string>{"sluice/" + settings.cluster});
       openssl_certificate = settings.certificate;

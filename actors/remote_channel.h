@@ -19,8 +19,8 @@ class RemoteOutput {
   RemoteOutput(uint64_t token, std::shared_ptr<PeerLink> link, const Clock* clock)
       : token_(token), link_(std::move(link)), encoder_(clock, token) {}
 
-  Status send(const StreamElement& element) {
-    return encoder_.encode(element, [this](Frame frame) {
+  Status send(const StreamElement& element, EncodeBuffer& buffer) {
+    return encoder_.encode(element, buffer, [this](Frame frame) {
       link_->post(DataFrame{token_, frame.sequence, frame.crc32c, frame.ends_element,
                             std::move(frame.bytes)});
     });
@@ -42,7 +42,10 @@ class RemoteInput {
     if (!decoder_) decoder_.emplace(clock, type, token_);
     return decoder_->take(std::move(frame));
   }
-  void grant(uint32_t credits) { link_->grant(make_credit(token_, credits)); }
+  void grant(uint32_t credits, BatchPtr consumed) {
+    if (decoder_) decoder_->recycle(std::move(consumed));
+    link_->grant(make_credit(token_, credits));
+  }
 
  private:
   const uint64_t token_;

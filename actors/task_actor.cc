@@ -310,14 +310,16 @@ void TaskActor::send(int channel, StreamElement element) {
     ActorBase::send(end.task, Data{end.channel, std::move(element)});
     return;
   }
-  const Status sent = end.remote->send(element);
+  const Status sent = end.remote->send(element, frame_buffer_);
   if (!sent.is_ok() && send_failure_.is_ok()) send_failure_ = sent;
+  // Encoded, it is free: the next one is gathered in its memory.
+  if (element.data.batch) task_->add_credit(channel, 0, std::move(element.data.batch));
 }
 
 void TaskActor::grant(int channel, uint32_t credits, BatchPtr recycled) {
   const TaskPeers::End& end = peers_->inputs[static_cast<size_t>(channel)];
   if (!end.task) {
-    remote_inputs_[static_cast<size_t>(channel)]->grant(credits);
+    remote_inputs_[static_cast<size_t>(channel)]->grant(credits, std::move(recycled));
     return;
   }
   ActorBase::send(end.task, Credit{end.channel, credits, std::move(recycled)});

@@ -50,9 +50,12 @@ void Batch::encode_side(ByteWriter& writer) const {
   const auto flags = static_cast<uint8_t>((times_.empty() ? 0 : 1) | (key_hashes_.empty() ? 0 : 2) |
                                           (kinds_.empty() ? 0 : 4));
   writer.fixed(flags);
-  writer.bytes(times_.data(), times_.size() * sizeof(EventTime));
-  writer.bytes(key_hashes_.data(), key_hashes_.size() * sizeof(uint64_t));
-  writer.bytes(kinds_.data(), kinds_.size());
+  const auto write = [&writer]<class Item>(const std::vector<Item>& array) {
+    if (!array.empty()) writer.bytes(array.data(), array.size() * sizeof(Item));
+  };
+  write(times_);
+  write(key_hashes_);
+  write(kinds_);
 }
 
 bool Batch::decode_side(ByteReader& reader, uint32_t rows) {

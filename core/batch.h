@@ -62,8 +62,9 @@ struct RecordType {
   const char* name;
   size_t row_bytes;
   BatchPtr (*make_batch)(uint32_t row_limit);
-  /// Reads what Batch::encode wrote; null on malformed bytes.
-  BatchPtr (*decode_batch)(ByteReader& reader);
+  /// Reads what Batch::encode wrote; null on malformed bytes. `spare`: a batch of this type that
+  /// nobody needs any more, whose memory is used again, or null.
+  BatchPtr (*decode_batch)(ByteReader& reader, BatchPtr spare);
   /// Whether Batch::encode and decode_batch work: there is a codec.
   bool is_encodable;
 };
@@ -258,7 +259,7 @@ class TypedBatch final : public Batch {
   uint32_t scatter(uint32_t from, uint32_t to, const uint16_t* targets, const uint64_t* hashes,
                    Batch* const* builders) override;
   void encode(ByteWriter& writer) const override;
-  static BatchPtr decode(ByteReader& reader);
+  static BatchPtr decode(ByteReader& reader, BatchPtr spare);
 
  private:
   explicit TypedBatch(uint32_t row_limit) : Batch(row_limit) {}
@@ -283,7 +284,9 @@ const RecordType& record_type() {
   static const RecordType kType{
       typeid(T).name(), sizeof(T),
       [](uint32_t row_limit) -> BatchPtr { return TypedBatch<T>::make(row_limit); },
-      [](ByteReader& reader) -> BatchPtr { return TypedBatch<T>::decode(reader); },
+      [](ByteReader& reader, BatchPtr spare) {
+        return TypedBatch<T>::decode(reader, std::move(spare));
+      },
       Encodable<T>&& std::is_default_constructible_v<T>};
   return kType;
 }
@@ -406,18 +409,23 @@ void TypedBatch<T>::encode(ByteWriter& writer) const {
 }
 
 template <class T>
-BatchPtr TypedBatch<T>::decode(ByteReader& reader) {
+BatchPtr TypedBatch<T>::decode(ByteReader& reader, BatchPtr spare) {
   if constexpr (Encodable<T> && std::is_default_constructible_v<T>) {
     const uint32_t rows = reader.count();
-    auto batch = TypedBatch::make(rows);
-    const ArenaScope scope(&batch->own_arena());
+    const bool reuses = spare && spare->is_unique();
+    if (reuses) spare->reset(rows);
+    BatchPtr result = reuses ? std::move(spare) : BatchPtr(make(rows));
+    auto& batch = static_cast<TypedBatch&>(*result);
+    const ArenaScope scope(&batch.own_arena());
     for (uint32_t row = 0; row < rows && !reader.failed(); ++row) {
-      T value{};
-      Codec<T>::decode(reader, value);
-      batch->push(std::move(value));
+      batch.push_made([&reader] {
+        T value{};
+        Codec<T>::decode(reader, value);
+        return value;
+      });
     }
-    if (!batch->decode_side(reader, rows) || reader.failed()) return {};
-    return batch;
+    if (!batch.decode_side(reader, rows) || reader.failed()) return {};
+    return result;
   } else {
     return {};
   }

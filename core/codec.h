@@ -89,6 +89,11 @@ class EncodeBuffer final : public ByteWriter {
     return *this;
   }
   std::string_view view() const { return {room_.data(), used()}; }
+  /// Empties the buffer and gives its memory back when that is more than `bytes_max`.
+  void trim(size_t bytes_max) {
+    if (room_.capacity() > bytes_max) std::string().swap(room_);
+    rewind_to(room_);
+  }
   /// Replaces what was written at `offset`.
   template <class T>
   requires std::is_trivially_copyable_v<T>

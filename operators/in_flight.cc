@@ -281,7 +281,7 @@ Status InFlightReader::read_item(const StoredPlace& place, ByteReader& reader) {
   SLUICE_ASSIGN_OR_RETURN(const RecordType* type, type_of(place));
   if (!type_name.empty()) {
     if (type_name != type->name) return unfit("a record type has changed");
-    data.batch = type->decode_batch(reader);
+    data.batch = type->decode_batch(reader, {});
     if (!data.batch) return damaged();
   }
   if (!reader.at_end() || first_row > data.rows()) return damaged();

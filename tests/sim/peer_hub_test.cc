@@ -73,9 +73,10 @@ class HubWorld {
 DataFrame last_frame(uint64_t token) {
   const ManualClock clock;
   FrameEncoder encoder(&clock, token);
+  EncodeBuffer buffer;
   DataFrame last;
   const Status encoded =
-      encoder.encode(StreamElement::of_kind(ElementKind::kEndOfData), [&](Frame frame) {
+      encoder.encode(StreamElement::of_kind(ElementKind::kEndOfData), buffer, [&](Frame frame) {
         last = {token, frame.sequence, frame.crc32c, frame.ends_element, std::move(frame.bytes)};
       });
   REQUIRE(encoded.is_ok());

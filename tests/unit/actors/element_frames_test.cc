@@ -30,8 +30,9 @@ constexpr uint64_t kToken = 0x1122334455667788;
 
 std::vector<Frame> frames_of(FrameEncoder& encoder, const StreamElement& element) {
   std::vector<Frame> frames;
-  REQUIRE(
-      encoder.encode(element, [&](Frame frame) { frames.push_back(std::move(frame)); }).is_ok());
+  EncodeBuffer buffer;
+  const auto keep = [&](Frame frame) { frames.push_back(std::move(frame)); };
+  REQUIRE(encoder.encode(element, buffer, keep).is_ok());
   return frames;
 }
 
@@ -106,6 +107,51 @@ TEST_CASE("element_frames: rows, times, marks and control elements come out as t
        {ElementKind::kIdle, ElementKind::kActive, ElementKind::kEndOfData}) {
     CHECK(round_trip(encoder, decoder, StreamElement::of_kind(kind)).kind == kind);
   }
+}
+
+TEST_CASE("element_frames: a batch that was consumed is used again, one that is needed is not") {
+  const ManualClock clock;
+  FrameEncoder encoder(&clock, kToken);
+  FrameDecoder decoder(&clock, &record_type<Reading>(), kToken);
+  const std::string name = "a name that does not fit inline";
+  StreamElement first =
+      round_trip(encoder, decoder, StreamElement::of_batch({readings(10, name), {}}));
+  const Batch* memory = first.data.batch.get();
+  decoder.recycle(std::move(first.data.batch));
+  const std::string other(300, 'o');
+  StreamElement second =
+      round_trip(encoder, decoder, StreamElement::of_batch({readings(40, other), {}}));
+  CHECK(second.data.batch.get() == memory);
+  REQUIRE(second.data.rows() == 40);
+  CHECK(batch_cast<Reading>(*second.data.batch)[39].name.view() == other);
+  CHECK(second.data.batch->time(39) == EventTime{39});
+  // Somebody still looks at it.
+  const BatchPtr kept = second.data.batch;
+  decoder.recycle(std::move(second.data.batch));
+  const StreamElement third =
+      round_trip(encoder, decoder, StreamElement::of_batch({readings(3, name), {}}));
+  CHECK(third.data.batch.get() != memory);
+  CHECK(third.data.rows() == 3);
+  CHECK(kept->rows() == 40);
+}
+
+TEST_CASE("element_frames: a buffer that one huge element made large is given back") {
+  const ManualClock clock;
+  FrameEncoder encoder(&clock, kToken);
+  EncodeBuffer buffer;
+  const auto drop = [](const Frame&) {};
+  const StreamElement huge = StreamElement::of_batch({readings(8000, std::string(500, 'x')), {}});
+  // An empty string's bytes lie in the string itself.
+  const auto has_memory = [&buffer] {
+    const auto at = reinterpret_cast<uintptr_t>(buffer.view().data());
+    const auto begin = reinterpret_cast<uintptr_t>(&buffer);
+    return at < begin || at >= begin + sizeof buffer;
+  };
+  REQUIRE(encoder.encode(huge, buffer, drop).is_ok());
+  CHECK_FALSE(has_memory());
+  const StreamElement usual = StreamElement::of_batch({readings(100, std::string(500, 'x')), {}});
+  REQUIRE(encoder.encode(usual, buffer, drop).is_ok());
+  CHECK(has_memory());
 }
 
 TEST_CASE("element_frames: a latency marker keeps its age on a host with another steady clock") {

@@ -24,12 +24,15 @@ Behavior PeerHubActor::make_behavior() {
   on_actor_down(this, [this](const caf::actor_addr& address) { peer_down(address); });
   // What strangers send is not ours to fail for.
   refuse_unknown_messages(this, [](const std::string&) {});
+  send_later(this, kTellSentInterval, TellSent{});
   return {
       [this](DataFrame& frame) { frame_arrived(frame); },
       [this](const CreditFrame& credit) { credit_arrived(credit); },
       [this](const FramesTaken& taken) {
-        if (Peer* peer = sender_peer()) peer->link->taken(taken.bytes);
+        if (Peer* peer = arrival()) peer->link->taken(taken.bytes);
       },
+      [this](const SentSoFar& sent) { compare(sent); },
+      [this](TellSent) { tell_sent(); },
       [this](const Wire<proto::Hello>& wire) {
         const auto hello = unwrap(wire);
         const ActorHandle sender = caf::actor_cast<ActorHandle>(current_sender());
@@ -106,6 +109,7 @@ void PeerHubActor::add_peer(const Endpoint& endpoint, const ActorHandle& hub) {
   Peer& peer = peers_[endpoint.incarnation];
   if (peer.link) peer.link->close();
   peer.hub = hub;
+  peer.arrived = 0;
   monitor(hub);
   const ActorHandle self = caf::actor_cast<ActorHandle>(this);
   PeerLink::Transport transport;
@@ -114,6 +118,8 @@ void PeerHubActor::add_peer(const Endpoint& endpoint, const ActorHandle& hub) {
   transport.open = [self, hub](Wire<proto::OpenChannels> channels) {
     caf::send_as(self, hub, std::move(channels));
   };
+  transport.taken = [self, hub](FramesTaken taken) { caf::send_as(self, hub, taken); };
+  transport.sent = [self, hub](SentSoFar sent) { caf::send_as(self, hub, sent); };
   peer.link = std::make_shared<PeerLink>(endpoint.node(), std::move(transport));
   answer_waiting();
 }
@@ -180,10 +186,34 @@ PeerHubActor::Peer* PeerHubActor::sender_peer() {
   return nullptr;
 }
 
+PeerHubActor::Peer* PeerHubActor::arrival() {
+  Peer* peer = sender_peer();
+  if (peer != nullptr) ++peer->arrived;
+  return peer;
+}
+
+void PeerHubActor::tell_sent() {
+  for (auto& [incarnation, peer] : peers_) peer.link->tell_sent();
+  send_later(this, kTellSentInterval, TellSent{});
+}
+
+/// Messages between two hubs arrive in the order in which they were sent, so whatever was sent
+/// before this count has arrived or never will.
+void PeerHubActor::compare(const SentSoFar& sent) {
+  Peer* peer = sender_peer();
+  if (peer == nullptr) return;
+  if (sent.crc32c != sent_checksum(sent)) return drop(true);
+  if (sent.messages == peer->arrived) return;
+  const std::string counts = std::to_string(peer->arrived) + " of " + std::to_string(sent.messages);
+  peer->arrived = sent.messages;
+  fail_channels(peer->link, Status::corruption("messages from TaskManager " + peer->link->node() +
+                                               " were lost: " + counts + " arrived"));
+}
+
 // ---- channels -----------------------------------------------------------------------------------
 
 void PeerHubActor::open_channels(const Wire<proto::OpenChannels>& wire) {
-  Peer* peer = sender_peer();
+  Peer* peer = arrival();
   const auto opening = unwrap(wire);
   const auto tasks = tasks_.find({wire.fence.job, wire.fence.attempt});
   // An attempt that is over here, or never was: its frames find no token and are dropped.
@@ -210,6 +240,7 @@ void PeerHubActor::drop(bool is_damaged) {
 }
 
 void PeerHubActor::credit_arrived(const CreditFrame& credit) {
+  arrival();
   const bool is_damaged = credit.crc32c != credit_checksum(credit);
   const auto found = channels_.find(credit.token);
   if (found == channels_.end() || is_damaged) return drop(is_damaged);
@@ -217,10 +248,10 @@ void PeerHubActor::credit_arrived(const CreditFrame& credit) {
 }
 
 void PeerHubActor::frame_arrived(DataFrame& frame) {
-  if (Peer* peer = sender_peer()) {
+  if (Peer* peer = arrival()) {
     peer->taken_bytes += frame.bytes.size();
     if (peer->taken_bytes >= kTakenStep) {
-      send(peer->hub, FramesTaken{std::exchange(peer->taken_bytes, 0)});
+      peer->link->report_taken(std::exchange(peer->taken_bytes, 0));
     }
   }
   const auto found = channels_.find(frame.token);

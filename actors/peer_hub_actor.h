@@ -2,8 +2,8 @@
 //
 // Of two processes the one with the smaller incarnation dials, the other waits for its Hello, so
 // two connections never race. Frames are passed on to their task by token; a token that is not
-// known belongs to an attempt that is over: dropped and counted. When a connection is lost, the
-// tasks whose channels used it are told, nobody else.
+// known belongs to an attempt that is over: dropped and counted. When a connection is lost, or a
+// message on it, the tasks whose channels used it are told, nobody else.
 #pragma once
 
 #include <map>
@@ -21,6 +21,8 @@ class PeerHubActor final : public ActorBase {
   static constexpr Duration kConnectTimeout{10'000};
   /// Bytes taken from a connection are reported in steps of this size.
   static constexpr uint64_t kTakenStep = 256 * 1024;
+  /// So often each side tells how many messages it has sent.
+  static constexpr Duration kTellSentInterval{1000};
 
   struct Settings {
     NodeSystem* node = nullptr;
@@ -38,6 +40,7 @@ class PeerHubActor final : public ActorBase {
     ActorHandle hub;
     std::shared_ptr<PeerLink> link;
     uint64_t taken_bytes = 0;
+    uint64_t arrived = 0;  // Messages of its link.
   };
   struct Waiting {
     ConnectPeers wanted;
@@ -65,10 +68,14 @@ class PeerHubActor final : public ActorBase {
   void open_channels(const Wire<proto::OpenChannels>& wire);
   void credit_arrived(const CreditFrame& credit);
   void drop(bool is_damaged);
+  void tell_sent();
+  void compare(const SentSoFar& sent);
   void fail_channels(const std::shared_ptr<PeerLink>& link, const Status& status);
   void frame_arrived(DataFrame& frame);
   void peer_down(const caf::actor_addr& address);
   Peer* sender_peer();
+  /// The same, for a message that the other side has counted.
+  Peer* arrival();
   Fence fence() const { return {settings_.cluster, settings_.incarnation, 0, 0, 0}; }
 
   Settings settings_;
@@ -86,7 +93,9 @@ class PeerHubActor final : public ActorBase {
 struct OwnEndpoint {
   Endpoint endpoint;
 };
+struct TellSent {};
 
 }  // namespace sluice
 
 SLUICE_LOCAL_MESSAGE(sluice::OwnEndpoint)
+SLUICE_LOCAL_MESSAGE(sluice::TellSent)

@@ -7,7 +7,9 @@ namespace sluice {
 
 void PeerLink::open(Wire<proto::OpenChannels> channels) {
   const std::lock_guard lock(mutex_);
-  if (!closed_) transport_.open(std::move(channels));
+  if (closed_) return;
+  ++sent_;
+  transport_.open(std::move(channels));
 }
 
 void PeerLink::post(DataFrame frame) {
@@ -22,7 +24,21 @@ void PeerLink::post(DataFrame frame) {
 
 void PeerLink::grant(CreditFrame credit) {
   const std::lock_guard lock(mutex_);
-  if (!closed_) transport_.credit(credit);
+  if (closed_) return;
+  ++sent_;
+  transport_.credit(credit);
+}
+
+void PeerLink::report_taken(uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  if (closed_) return;
+  ++sent_;
+  transport_.taken({bytes});
+}
+
+void PeerLink::tell_sent() {
+  const std::lock_guard lock(mutex_);
+  if (!closed_) transport_.sent(make_sent_so_far(sent_));
 }
 
 void PeerLink::taken(uint64_t bytes) {
@@ -50,6 +66,7 @@ PeerLink::Look PeerLink::look() const {
 
 void PeerLink::transmit(DataFrame frame) {
   in_flight_ += frame.bytes.size();
+  ++sent_;
   transport_.frame(std::move(frame));
 }
 

@@ -17,6 +17,16 @@ CreditFrame make_credit(uint64_t token, uint32_t credits) {
   return credit;
 }
 
+uint32_t sent_checksum(const SentSoFar& sent) {
+  return crc32c(0, &sent.messages, sizeof sent.messages);
+}
+
+SentSoFar make_sent_so_far(uint64_t messages) {
+  SentSoFar sent{messages, 0};
+  sent.crc32c = sent_checksum(sent);
+  return sent;
+}
+
 void register_wire_types(caf::actor_system_config& config) {
   for_each_wire_type(
       [&]<class T>(const char* name) { config.add_message_type<T>(std::string(name)); });

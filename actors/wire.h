@@ -51,6 +51,13 @@ CreditFrame make_credit(uint64_t token, uint32_t credits);
 struct FramesTaken {
   uint64_t bytes = 0;
 };
+/// How many messages were sent over the connection before this one, see PeerLink.
+struct SentSoFar {
+  uint64_t messages = 0;
+  uint32_t crc32c = 0;  // Of the number.
+};
+uint32_t sent_checksum(const SentSoFar& sent);
+SentSoFar make_sent_so_far(uint64_t messages);
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, Fence& x) {
@@ -71,6 +78,10 @@ typename Inspector::result_type inspect(Inspector& f, CreditFrame& x) {
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, FramesTaken& x) {
   return f(x.bytes);
+}
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, SentSoFar& x) {
+  return f(x.messages, x.crc32c);
 }
 
 /// The message in its envelope; kResourceExhausted when it is larger than may be sent.
@@ -120,6 +131,7 @@ void for_each_wire_type(Add&& add) {
   add.template operator()<DataFrame>("sluice.DataFrame");
   add.template operator()<CreditFrame>("sluice.CreditFrame");
   add.template operator()<FramesTaken>("sluice.FramesTaken");
+  add.template operator()<SentSoFar>("sluice.SentSoFar");
 }
 
 void register_wire_types(caf::actor_system_config& config);

@@ -69,6 +69,22 @@ def test_cut_inside_a_frame():
     run(fault, check)
 
 
+def test_lost_message():
+    """A credit goes to an address that nobody has. No frame and no checksum tells of it; the count of
+    messages does, and the attempt restarts."""
+    def fault(job, cluster, proxies):
+        before = sum(proxy.landed for proxy in proxies)
+        for proxy in proxies:
+            proxy.lose_message_of(b"sluice.CreditFrame")
+        wait_until_landed(proxies, before)
+        cluster.manager.wait_for("restarting from checkpoint", SOON)
+
+    def check(output, cluster):
+        assert "were lost: " in cluster.manager.log(), cluster.manager.log()
+        assert '"restarts":0' not in output, output
+    run(fault, check)
+
+
 def test_slow_link():
     """Each piece of data takes a tenth of a second longer: slower, and no fault."""
     def fault(job, cluster, proxies):

@@ -119,5 +119,33 @@ TEST_CASE("peer_hub: a credit that was damaged fails the connection's channels")
   }
 }
 
+TEST_CASE("peer_hub: as many messages as the other side has sent are no reason to fail") {
+  HubWorld world;  // Which has opened a channel: one message.
+  world.from_peer(make_sent_so_far(1));
+  world.from_peer(last_frame(kOpenToken));
+  world.from_peer(last_frame(kEndedToken));
+  world.from_peer(make_credit(kEndedToken, 2));
+  world.from_peer(FramesTaken{5});
+  world.from_peer(make_sent_so_far(5));
+  CHECK(world.task().lost.empty());
+}
+
+TEST_CASE("peer_hub: a last message that never arrived fails the task that would wait for it") {
+  HubWorld world;
+  world.from_peer(make_sent_so_far(2));
+  REQUIRE(world.task().lost.size() == 1);
+  CHECK(world.task().lost[0].code() == StatusCode::kCorruption);
+  CHECK(world.task().lost[0].message().find("1 of 2 arrived") != std::string::npos);
+}
+
+TEST_CASE("peer_hub: a count that was damaged is no count, and tells of a bad connection") {
+  HubWorld world;
+  SentSoFar damaged = make_sent_so_far(1);
+  damaged.messages ^= 2;
+  world.from_peer(damaged);
+  REQUIRE(world.task().lost.size() == 1);
+  CHECK(world.task().lost[0].message().find("damaged") != std::string::npos);
+}
+
 }  // namespace
 }  // namespace sluice

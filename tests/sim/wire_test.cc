@@ -69,6 +69,13 @@ struct Sample<FramesTaken> {
   static FramesTaken make() { return {UINT64_MAX}; }
   static bool equal(const FramesTaken& a, const FramesTaken& b) { return a.bytes == b.bytes; }
 };
+template <>
+struct Sample<SentSoFar> {
+  static SentSoFar make() { return make_sent_so_far(UINT64_MAX - 1); }
+  static bool equal(const SentSoFar& a, const SentSoFar& b) {
+    return a.messages == b.messages && a.crc32c == b.crc32c;
+  }
+};
 
 TEST_CASE("wire: every registered type comes back as it was") {
   Config config;
@@ -80,7 +87,7 @@ TEST_CASE("wire: every registered type comes back as it was") {
     const T sample = Sample<T>::make();
     CHECK(Sample<T>::equal(through_caf(system, sample), sample));
   });
-  CHECK(names.size() == 17);
+  CHECK(names.size() == 18);
 }
 
 TEST_CASE("wire: a message of another version, damaged or too large is refused") {
@@ -123,6 +130,42 @@ TEST_CASE("peer_link: bytes on their way are bounded, the rest waits in order") 
   link.grant({1, 1});
   CHECK(sent.size() == 5);
   CHECK(credits == 1);
+}
+
+/// Counts what is given to the network.
+PeerLink::Transport counting(uint64_t& messages, uint64_t& told, uint32_t& credits) {
+  PeerLink::Transport transport;
+  transport.frame = [&](const DataFrame&) { ++messages; };
+  transport.credit = [&](CreditFrame credit) {
+    ++messages;
+    credits += credit.credits;
+  };
+  transport.open = [&](const Wire<proto::OpenChannels>&) { ++messages; };
+  transport.taken = [&](FramesTaken) { ++messages; };
+  transport.sent = [&](SentSoFar sent) { told = sent.messages; };
+  return transport;
+}
+
+TEST_CASE("peer_link: tells how many messages went out, not how many were posted") {
+  uint64_t messages = 0;
+  uint64_t told = 0;
+  uint32_t credits = 0;
+  PeerLink link("host:1", counting(messages, told, credits), 100);
+  link.open(*wrap({}, proto::OpenChannels()));
+  for (uint64_t i = 0; i < 5; ++i) link.post({1, i, 0, true, std::string(60, 'x')});
+  link.grant({1, 1});
+  link.report_taken(10);
+  link.tell_sent();
+  CHECK(messages == 5);
+  CHECK(told == messages);
+  link.taken(120);
+  link.tell_sent();
+  CHECK(messages == 7);
+  CHECK(told == messages);
+  link.close();
+  link.report_taken(10);
+  link.tell_sent();
+  CHECK(told == 7);
 }
 
 }  // namespace

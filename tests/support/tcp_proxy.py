@@ -1,8 +1,32 @@
 """A TCP proxy that does to a connection what a network may do: cut it inside a message, delay it, flip a
-byte. Faults are asked for and counted when they have landed, so a test knows that it tested them."""
+byte or the address of a message. Faults are asked for and counted when they have landed, so a test
+knows that it tested them."""
 import socket
+import struct
 import threading
 import time
+
+
+class MessageStream:
+    """Cuts what it is fed into the messages of CAF's protocol: a header of 32 bytes, whose bytes 4 to 7
+    are the size of what follows and whose last 8 are the actor it is for."""
+
+    HEADER = 32
+
+    def __init__(self):
+        self._rest = b""
+
+    def feed(self, chunk):
+        """The messages that are whole by now, headers included."""
+        self._rest += chunk
+        messages = []
+        while len(self._rest) >= self.HEADER:
+            size = self.HEADER + struct.unpack(">I", self._rest[4:8])[0]
+            if len(self._rest) < size:
+                break
+            messages.append(self._rest[:size])
+            self._rest = self._rest[size:]
+        return messages
 
 
 class TcpProxy:
@@ -17,6 +41,7 @@ class TcpProxy:
         self._lock = threading.Lock()
         self._flip = None
         self._cut = None
+        self._lose = None
         self._open = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -40,6 +65,11 @@ class TcpProxy:
         """The next chunk that contains `text` ends in the middle of it, and with it the connection."""
         with self._lock:
             self._cut = text
+
+    def lose_message_of(self, text):
+        """The next message whose body contains `text` goes to an actor that does not exist."""
+        with self._lock:
+            self._lose = text
 
     def cut(self):
         """Ends every connection there is."""
@@ -71,8 +101,10 @@ class TcpProxy:
                 threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
 
     def _pump(self, source, sink):
+        stream = MessageStream()
         try:
             while chunk := source.recv(self.CHUNK):
+                chunk = b"".join(self._misdirect(message) for message in stream.feed(chunk))
                 chunk, goes_on = self._spoil(chunk)
                 if self.delay_s:
                     time.sleep(self.delay_s)
@@ -86,6 +118,15 @@ class TcpProxy:
                 end.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
+
+    def _misdirect(self, message):
+        with self._lock:
+            if self._lose is None or self._lose not in message[MessageStream.HEADER:]:
+                return message
+            self._lose = None
+            self.landed += 1
+        last = MessageStream.HEADER - 1
+        return message[:last - 3] + bytes([message[last - 3] ^ 0x40]) + message[last - 2:]
 
     def _spoil(self, chunk):
         """What is passed on of the chunk, and whether the connection lives on."""

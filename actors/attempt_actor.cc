@@ -265,6 +265,8 @@ std::shared_ptr<TaskPeers> AttemptActor::make_peers(
     TaskPeers::End end;
     end.channel = sender.channel;
     end.type = edge_type(*settings_->job.plan, sender);
+    end.window =
+        initial_credits(*settings_->job.plan, sender.task)[static_cast<size_t>(sender.channel)];
     const int at = entry.opening.inputs(static_cast<int>(i));
     if (entry.opening.task_managers(at).incarnation() == settings_->incarnation) {
       end.task = tasks_[sender.task].actor;

@@ -66,6 +66,7 @@ struct TaskPeers {
     int channel = 0;
     std::shared_ptr<RemoteOutput> remote;  // Of an output to another process.
     const RecordType* type = nullptr;      // Of an input from another process.
+    uint32_t window = 0;                   // Of an input from another process: its credits.
   };
   std::vector<End> outputs;  // By output channel.
   std::vector<End> inputs;   // By input channel.

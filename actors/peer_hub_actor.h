@@ -20,7 +20,7 @@ class PeerHubActor final : public ActorBase {
  public:
   static constexpr Duration kConnectTimeout{10'000};
   /// Bytes taken from a connection are reported in steps of this size.
-  static constexpr uint64_t kTakenStep = 256 * 1024;
+  static constexpr uint64_t kTakenStep = 1024 * 1024;
   /// So often each side tells how many messages it has sent.
   static constexpr Duration kTellSentInterval{1000};
 

@@ -2,6 +2,9 @@
 //
 // RemoteOutput belongs to the sending task's thread: it encodes and hands frames to the connection.
 // RemoteInput is made when the sender opens the channel and belongs to the receiving task's thread.
+// It gives credit back in groups of a quarter of the channel's: a message for each batch would cost
+// as much as the batch. Nobody waits for what it holds back, since a sender without credit has
+// three quarters still to be consumed.
 #pragma once
 
 #include <cstdint>
@@ -42,15 +45,19 @@ class RemoteInput {
     if (!decoder_) decoder_.emplace(clock, type, token_);
     return decoder_->take(std::move(frame));
   }
-  void grant(uint32_t credits, BatchPtr consumed) {
+  /// `window`: the channel's credits in all.
+  void grant(uint32_t credits, uint32_t window, BatchPtr consumed) {
     if (decoder_) decoder_->recycle(std::move(consumed));
-    link_->grant(make_credit(token_, credits));
+    held_back_ += credits;
+    if (held_back_ * 4 < window) return;
+    link_->grant(make_credit(token_, std::exchange(held_back_, 0)));
   }
 
  private:
   const uint64_t token_;
   const std::shared_ptr<PeerLink> link_;
   std::optional<FrameDecoder> decoder_;
+  uint32_t held_back_ = 0;
 };
 
 }  // namespace sluice

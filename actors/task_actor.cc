@@ -319,7 +319,7 @@ void TaskActor::send(int channel, StreamElement element) {
 void TaskActor::grant(int channel, uint32_t credits, BatchPtr recycled) {
   const TaskPeers::End& end = peers_->inputs[static_cast<size_t>(channel)];
   if (!end.task) {
-    remote_inputs_[static_cast<size_t>(channel)]->grant(credits, std::move(recycled));
+    remote_inputs_[static_cast<size_t>(channel)]->grant(credits, end.window, std::move(recycled));
     return;
   }
   ActorBase::send(end.task, Credit{end.channel, credits, std::move(recycled)});

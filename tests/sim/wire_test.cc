@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include "actors/peer_link.h"
+#include "actors/remote_channel.h"
 
 namespace sluice {
 namespace {
@@ -166,6 +167,24 @@ TEST_CASE("peer_link: tells how many messages went out, not how many were posted
   link.report_taken(10);
   link.tell_sent();
   CHECK(told == 7);
+}
+
+TEST_CASE("remote_channel: credit goes back in groups of a quarter, a small window at once") {
+  for (const uint32_t window : {2U, 3U, 4U, 8U, 13U, 64U}) {
+    CAPTURE(window);
+    uint64_t messages = 0;
+    uint64_t told = 0;
+    uint32_t credits = 0;
+    RemoteInput input(1, std::make_shared<PeerLink>("host:1", counting(messages, told, credits)));
+    for (uint32_t consumed = 1; consumed <= 1000; ++consumed) {
+      input.grant(1, window, BatchPtr());
+      CHECK(credits <= consumed);
+      // Who has sent all it may has always somebody to wait for.
+      CHECK((consumed - credits) * 4 < window);
+    }
+    const uint32_t group = (window + 3) / 4;
+    CHECK(messages == 1000 / group);
+  }
 }
 
 }  // namespace

@@ -357,7 +357,7 @@ void AttemptActor::fill_numbers(TaskId task, proto::TaskNumbers& numbers) {
   numbers.set_idle_ns(look.idle_ns);
   numbers.set_state_bytes(look.state_bytes);
   numbers.set_watermark_ms(look.watermark);
-  numbers.set_finished(look.state == "FINISHED");
+  numbers.set_finished(settings_->job.metrics->has_finished(task));
   numbers.set_queued_batches(look.queued);
   numbers.set_mailbox(look.mailbox);
   numbers.set_activity(static_cast<int>(look.activity));

@@ -172,6 +172,11 @@ TaskInspection JobMetrics::inspect(TaskId task, const Clock& clock) const {
   return inspect_task(plan_->graph.index_of(task), clock.steady_ns(), clock.wall_ms());
 }
 
+bool JobMetrics::has_finished(TaskId task) const {
+  const std::lock_guard lock(mutex_);
+  return tasks_[plan_->graph.index_of(task)].finished;
+}
+
 JobMetrics::AskedDetails JobMetrics::ask_for_details(TaskId task) const {
   const std::lock_guard lock(mutex_);
   return ask(tasks_[plan_->graph.index_of(task)]);

@@ -64,6 +64,7 @@ class JobMetrics {
   std::vector<TaskInspection> inspect(const Clock& clock, bool details) const;
   /// One of them, without details.
   TaskInspection inspect(TaskId task, const Clock& clock) const;
+  bool has_finished(TaskId task) const;
   struct AskedDetails {
     std::shared_ptr<TaskDetailsCell> cell;  // Null: nobody answers.
     uint64_t answers = 0;                   // So far.

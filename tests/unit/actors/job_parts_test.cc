@@ -278,7 +278,9 @@ TEST_CASE("job metrics: inspection names channels, and does not wait for a task 
   CHECK(looks[1].details.outputs[1].in_flight == granted - 3);
   CHECK(looks[2].details.looked == 0);
   CHECK(looks[0].state == "CREATED");
+  CHECK_FALSE(metrics.has_finished(source));
   metrics.detach(source, true);
+  CHECK(metrics.has_finished(source));
   looks = metrics.inspect(clock, false);
   CHECK(woken == 2);
   CHECK(looks[1].state == "FINISHED");

@@ -258,6 +258,7 @@ RunState Task::Impl::run(int64_t budget_ns) {
       emit_markers(step_start, now);
     }
     if (done == Step::kEnded) {
+      last_wait_ = Wait::kInput;  // It stays for the last checkpoint, with nothing to do.
       result = RunState::kFinished;
       break;
     }

@@ -216,5 +216,20 @@ TEST_CASE("task times: the time since the last turn belongs to what the task wai
   CHECK(times_of(progress, world.clock.steady_ns()).idle_ns == 3'000'000'000);
 }
 
+TEST_CASE("task times: a source at its end is idle while it waits for the last checkpoint") {
+  auto script = std::make_shared<Script>();
+  World world(script_task(script));
+  world.task->add_splits({{"only", ""}}, true);
+  script->rows = {{0, 10}, {0, 30}};
+  const TaskProgress& progress = world.task->progress();
+  CHECK(world.task->run(0) == RunState::kMore);
+  CHECK(times_of(progress, world.clock.steady_ns()).activity == TaskActivity::kBusy);
+  world.task->stop(true);
+  RunState state = RunState::kMore;
+  while (state == RunState::kMore) state = world.task->run(0);
+  CHECK(state == RunState::kFinished);
+  CHECK(times_of(progress, world.clock.steady_ns()).activity == TaskActivity::kIdle);
+}
+
 }  // namespace
 }  // namespace sluice

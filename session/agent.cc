@@ -157,7 +157,7 @@ void Agent::reconcile(const std::vector<WorkerOrder>& wanted) {
       ++it;
       continue;
     }
-    if (worker.report.ended_well || worker.was_killed) ::unlink(worker.log.c_str());
+    if (!worker.log.empty()) logs_.add(worker.order.job, worker.log);
     artefacts_->let_go(worker.order.artefact);
     it = workers_.erase(it);
   }

@@ -23,6 +23,7 @@
 #include "session/artefact_store.h"
 #include "session/child_process.h"
 #include "session/job_command.h"
+#include "session/log_history.h"
 
 namespace sluice {
 
@@ -86,6 +87,7 @@ class Agent {
   std::unique_ptr<ArtefactStore> artefacts_;
   std::map<std::string, Worker> workers_;  // By lease; of run()'s thread.
   int64_t next_log_ = 0;
+  LogHistory logs_{LogHistory::Limits{}};
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

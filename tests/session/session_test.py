@@ -49,6 +49,9 @@ class SessionTest(Session):
         self.assertEqual(self.summary(first)["restarts"], 0)
         until(lambda: not self.processes_of(second) + self.processes_of(third),
               "processes of ended jobs are gone")
+        # What a job and its workers said can still be read.
+        log = self.sluice("logs", second)
+        self.assertRegex(log, r"agent-\d worker-\d+: (misbehaving_job|crash): registered as")
         with open(f"{self.scratch}/manager/audit.log", encoding="utf-8") as file:
             audit = file.read()
         self.assertIn(f"job {first}", audit)

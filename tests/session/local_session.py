@@ -44,9 +44,14 @@ class Session(unittest.TestCase):
 
     # -- processes --
 
+    def before(self, _name):
+        """What is put before the command of a process: of the manager, an agent, or sluice."""
+        return []
+
     def start(self, name, *flags):
         with open(f"{self.scratch}/{name}.log", "ab") as log:
-            process = subprocess.Popen([SLUICED, *flags, "--work-dir", f"{self.scratch}/{name}"],
+            process = subprocess.Popen([*self.before(name), SLUICED, *flags, "--work-dir",
+                                        f"{self.scratch}/{name}"],
                                        stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env)
         self.processes.append(process)
         return process
@@ -78,7 +83,7 @@ class Session(unittest.TestCase):
     # -- commands --
 
     def sluice(self, *words, status=0):
-        done = subprocess.run([SLUICE, *words], env=self.env, capture_output=True, text=True,
+        done = subprocess.run([*self.before("sluice"), SLUICE, *words], env=self.env, capture_output=True, text=True,
                               timeout=WAIT_S, check=False)
         self.assertEqual(done.returncode, status, f"{words}: {done.stdout}{done.stderr}\n{self.log()}")
         return done.stdout if status == 0 else done.stderr
@@ -125,6 +130,11 @@ class Session(unittest.TestCase):
             with open(path, encoding="utf-8") as file:
                 rows += list(csv.reader(file))[1:]
         return rows
+
+    def assert_exactly_once(self, rows):
+        """The output of a job `steady` that has had so many: the newest of each second and key."""
+        expected = [second * 1000 + 900 + key for second in range(rows // 1000) for key in range(100)]
+        self.assertEqual(sorted(int(row[0]) for row in self.rows("steady")), expected)
 
     def processes_of(self, job):
         """Process ids of a job's master and workers, by their command lines."""

@@ -16,6 +16,12 @@ def make(directory, hosts=("127.0.0.1",)):
             "-CAkey", f"{ca}.key", "-CAcreateserial", "-out", f"{name}.pem", "-days", "2")
 
 
+def environment(directory):
+    """What `sluice` finds good.pem by."""
+    files = (("CERT", "good.pem"), ("KEY", "good.key"), ("CA", "goodca.pem"))
+    return {f"SLUICE_TLS_{name}": f"{directory}/{file}" for name, file in files}
+
+
 def tls_flags(directory, name):
     """What a process with that certificate is started with; only goodca is trusted."""
     return [f"--tls-cert={directory}/{name}.pem", f"--tls-key={directory}/{name}.key",

@@ -361,7 +361,8 @@ SnapshotFile write_snapshot(FrozenState& frozen, const std::string& path, bool i
   return *writer.finish();
 }
 
-/// `updates_outside`: for the rate outside of the checkpoint.
+/// `updates_outside`: for the rate outside of the checkpoint. Keys are drawn anew for the rate
+/// during it: those of the rate outside are in memory.
 void measure_checkpoint(const std::string& name, Counters& counters, uint64_t distinct,
                         size_t updates_outside, const std::string& directory, Report& report) {
   counters.update(all_keys(distinct));
@@ -373,6 +374,7 @@ void measure_checkpoint(const std::string& name, Counters& counters, uint64_t di
   changed.resize(distinct / 10 / kBatchRows * kBatchRows);
   counters.update(changed);
   const auto keys = uniform_keys(distinct, updates_outside, 9);
+  const auto other_keys = uniform_keys(distinct, updates_outside, 10);
   const Stopwatch before;
   counters.update(keys);
   const double rate_outside = static_cast<double>(keys.size()) / before.own();
@@ -401,8 +403,8 @@ void measure_checkpoint(const std::string& name, Counters& counters, uint64_t di
   const Stopwatch during;
   std::vector<int64_t> part(kBatchRows);
   while (!done) {
-    const size_t at = updates % (keys.size() - kBatchRows);
-    std::copy_n(keys.begin() + static_cast<std::ptrdiff_t>(at), kBatchRows, part.begin());
+    const size_t at = updates % (other_keys.size() - kBatchRows);
+    std::copy_n(other_keys.begin() + static_cast<std::ptrdiff_t>(at), kBatchRows, part.begin());
     counters.update(part);
     updates += kBatchRows;
   }

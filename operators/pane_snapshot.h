@@ -22,6 +22,7 @@
 #include "operators/pane_table.h"
 #include "operators/pane_value.h"
 #include "operators/window_watermark.h"
+#include "state/api/snapshot_entries.h"
 #include "state/api/text_block.h"
 
 namespace sluice {
@@ -67,7 +68,7 @@ std::string pane_schema_text() {
 }
 
 template <class K, class Acc>
-class FrozenPanes final : public FrozenState {
+class FrozenPanes final : public FrozenState, public SnapshotEntries {
  public:
   using FrozenTable = typename PaneTable<K, PaneValue<Acc>>::Frozen;
 
@@ -112,6 +113,8 @@ class FrozenPanes final : public FrozenState {
     return WindowWatermark::write(writer, watermark_);
   }
   size_t size_hint() const override { return bytes_; }
+  size_t full_entries() const override { return entries_to_write(false); }
+  size_t delta_entries() const override { return entries_to_write(true); }
 
  private:
   struct FrozenPane {

@@ -57,6 +57,8 @@ TEST_CASE("pane_snapshot: several panes are written one key group after the othe
       frozen.add(start, tables[pane].freeze());
     }
   }
+  CHECK(frozen.full_entries() == 3000);
+  CHECK(frozen.delta_entries() == 4000);
   GroupsWritten delta;
   REQUIRE(frozen.write(delta, true).is_ok());
   CHECK(delta.erasures.size() == 1000);

@@ -7,6 +7,7 @@
 #include <new>
 #include <sys/mman.h>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "core/check.h"
@@ -15,6 +16,8 @@ namespace sluice {
 namespace {
 
 constexpr size_t kClasses = 5;  // 64 KiB << class, up to 1 MiB.
+// One block is kept for so many in use.
+constexpr size_t kKeptShare = 4;
 
 void* map_slabs(size_t bytes) {
   // Mapped with room to cut out an aligned part.
@@ -45,13 +48,15 @@ class BlockPool {
     if (free_.empty()) {
       auto* slab = static_cast<char*>(map_slabs(PageMemory::kSlabBytes));
       used_[slab_of(slab)] = 0;
+      empty_.insert(slab_of(slab));
       for (size_t at = PageMemory::kSlabBytes; at > 0; at -= block_bytes) {
         free_.push_back(slab + at - block_bytes);
       }
     }
     void* block = free_.back();
     free_.pop_back();
-    ++used_[slab_of(block)];
+    if (used_[slab_of(block)]++ == 0) empty_.erase(slab_of(block));
+    ++blocks_used_;
     return block;
   }
   void release(void* block, size_t block_bytes) {
@@ -59,20 +64,34 @@ class BlockPool {
     free_.push_back(block);
     const auto slab = used_.find(slab_of(block));
     SLUICE_CHECK(slab != used_.end() && slab->second > 0);
-    if (--slab->second > 0) return;
-    // One slab's worth of free blocks is kept, so that a table at the edge of a slab does not map
-    // and unmap it all the time.
-    if (free_.size() < 2 * (PageMemory::kSlabBytes / block_bytes)) return;
-    const uintptr_t base = slab->first;
-    std::erase_if(free_, [&](void* other) { return slab_of(other) == base; });
-    used_.erase(slab);
-    munmap(reinterpret_cast<void*>(base), PageMemory::kSlabBytes);
+    --blocks_used_;
+    if (--slab->second == 0) empty_.insert(slab->first);
+    // One slab's worth in any case, so that a table at the edge of a slab does not map and unmap it
+    // all the time.
+    const size_t blocks_of_slab = PageMemory::kSlabBytes / block_bytes;
+    const size_t kept_max = blocks_of_slab + blocks_used_ / kKeptShare;
+    if (free_.size() > kept_max && !empty_.empty()) unmap_empty(kept_max, blocks_of_slab);
   }
 
  private:
+  // Until at most `kept_max` blocks are free, or none but between others that are in use.
+  void unmap_empty(size_t kept_max, size_t blocks_of_slab) {
+    std::unordered_set<uintptr_t> unmapped;
+    for (size_t left = free_.size(); left > kept_max && !empty_.empty(); left -= blocks_of_slab) {
+      unmapped.insert(empty_.extract(empty_.begin()).value());
+    }
+    std::erase_if(free_, [&](void* block) { return unmapped.contains(slab_of(block)); });
+    for (const uintptr_t base : unmapped) {
+      used_.erase(base);
+      munmap(reinterpret_cast<void*>(base), PageMemory::kSlabBytes);
+    }
+  }
+
   std::mutex mutex_;
   std::vector<void*> free_;
-  std::unordered_map<uintptr_t, size_t> used_;
+  size_t blocks_used_ = 0;
+  std::unordered_map<uintptr_t, size_t> used_;  // Blocks in use by slab.
+  std::unordered_set<uintptr_t> empty_;         // Slabs without one.
 };
 
 BlockPool& pool_for(size_t size, size_t& block_bytes) {

@@ -67,7 +67,7 @@ class SavepointTest(job_runs.JobTestCase):
         self.assertEqual(job_runs.hidden_files(self.place.out()), [])
 
     def test_a_savepoint_goes_on_with_the_other_state_backend(self):
-        rocksdb = ("--state-backend", "rocksdb", "-D", "state.backend.memory=64kb")
+        rocksdb = ("--state-backend", "rocksdb", "-D", "state.backend.memory=16mb")
         job = self.start(*rocksdb)
         for backend in ((), rocksdb, ()):
             self.until_checkpoints(job, 3)

@@ -414,7 +414,10 @@ void measure_checkpoint(const std::string& name, Counters& counters, uint64_t di
   double rate_outside = 0;
   CheckpointCost cost;
   for (uint64_t round = 0; round < 2; ++round) {
-    const std::string number = std::to_string(round);
+    const auto path_of = [&](const char* what) {
+      std::string file = name;
+      return join_path(directory, file.append(what).append(std::to_string(round)));
+    };
     const auto keys = uniform_keys(distinct, updates_outside, 9 + 2 * round);
     const auto other_keys = uniform_keys(distinct, updates_outside, 10 + 2 * round);
     const Stopwatch before;
@@ -423,11 +426,10 @@ void measure_checkpoint(const std::string& name, Counters& counters, uint64_t di
     {
       // A checkpoint that nobody measures: its delta has all that `keys` changed.
       const auto frozen = counters.rows->freeze();
-      (void)write_snapshot(*frozen, join_path(directory, name + "-skipped" + number), true);
+      (void)write_snapshot(*frozen, path_of("-skipped"), true);
     }
     counters.update(changed);
-    cost = checkpoint_while_updating(counters, other_keys,
-                                     join_path(directory, name + "-delta" + number));
+    cost = checkpoint_while_updating(counters, other_keys, path_of("-delta"));
   }
   report.add(name + "_checkpoint_pause_ms", cost.pause_s * 1e3, Aim::kAtMost, 5);
   report.add(name + "_checkpoint_write_s", cost.write_s, Aim::kAtMost, 1);

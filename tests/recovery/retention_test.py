@@ -2,6 +2,7 @@
 """Which ends of a job its checkpoints outlive: finished, stopped with a savepoint, cancelled, failed,
 killed. Savepoints and the checkpoints of other runs always do."""
 import glob
+import json
 import os
 import subprocess
 import sys
@@ -39,9 +40,14 @@ class RetentionTest(job_runs.JobTestCase):
     def run_job(self, retention, *more, out="out"):
         return job_runs.run(JOB, *self.flags(retention, out, *more), environment=self.environment)
 
+    def sluice(self, *words):
+        return subprocess.run([SLUICE, *words], env={**os.environ, **self.environment}, check=True, text=True,
+                              stdout=subprocess.PIPE, timeout=job_runs.WAIT_S).stdout
+
     def cancel(self, job):
-        subprocess.run([SLUICE, "cancel"], env={**os.environ, **self.environment}, check=True,
-                       stdout=subprocess.DEVNULL, timeout=job_runs.WAIT_S)
+        # A job runs a moment before it can be seen.
+        job_runs.wait_until(lambda: json.loads(self.sluice("list", "--json")), "job in the list", job)
+        self.sluice("cancel")
         done = job_runs.wait(job)
         self.assertEqual(done.summary["status"], "CANCELLED", done)
         return done

@@ -1,5 +1,6 @@
 #include "state/api/page_memory.h"
 
+#include <cstdint>
 #include <cstring>
 #include <fstream>
 #include <unistd.h>
@@ -13,11 +14,12 @@ namespace {
 constexpr size_t kBlock = 64 * 1024;
 constexpr size_t kBlocks = 4096;  // 256 MiB.
 
-size_t resident_bytes() {
-  size_t all = 0;
-  size_t resident = 0;
+// Signed, for differences: other memory of the process may grow meanwhile.
+int64_t resident_bytes() {
+  int64_t all = 0;
+  int64_t resident = 0;
   std::ifstream("/proc/self/statm") >> all >> resident;
-  return resident * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return resident * sysconf(_SC_PAGESIZE);
 }
 
 std::vector<char*> allocate_and_write(size_t count) {
@@ -49,18 +51,19 @@ TEST_CASE("page memory: blocks are aligned and do not overlap") {
 }
 
 TEST_CASE("page memory: what is free stays up to a quarter of what is in use, the rest goes back") {
-  const size_t before = resident_bytes();
+  constexpr int64_t kAll = kBlocks * kBlock;
+  const int64_t before = resident_bytes();
   std::vector<char*> blocks = allocate_and_write(kBlocks);
-  const size_t full = resident_bytes();
-  REQUIRE(full - before > kBlocks * kBlock * 9 / 10);
+  const int64_t full = resident_bytes();
+  REQUIRE(full - before > kAll / 10 * 9);
   // An eighth: kept for the next ones.
   release(blocks, kBlocks / 8 * 7);
-  CHECK(full - resident_bytes() < kBlocks * kBlock / 16);
+  CHECK(full - resident_bytes() < kAll / 16);
   // With half in use an eighth of all may be free.
   release(blocks, kBlocks / 2);
-  CHECK(full - resident_bytes() > kBlocks * kBlock / 4);
+  CHECK(full - resident_bytes() > kAll / 4);
   release(blocks, 0);
-  CHECK(resident_bytes() - before < kBlocks * kBlock / 32);
+  CHECK(resident_bytes() - before < kAll / 32);
 }
 
 }  // namespace

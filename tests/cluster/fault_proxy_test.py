@@ -15,7 +15,11 @@ from tcp_proxy import TcpProxy  # noqa: E402
 AIRPORT = b"ORD"  # In nearly every batch of flights, and in nothing else.
 
 
-def wait_until_landed(proxies, before):
+def land(proxies, fault):
+    """Asks every proxy for the fault and waits until one of them has done it."""
+    before = sum(proxy.landed for proxy in proxies)
+    for proxy in proxies:
+        fault(proxy)
     deadline = time.monotonic() + SOON
     while sum(proxy.landed for proxy in proxies) == before:
         assert time.monotonic() < deadline, "the fault never landed"
@@ -40,10 +44,7 @@ def run(fault, check):
 def test_flipped_byte():
     """Noticed by the checksum of the frame, which fails the attempt."""
     def fault(job, cluster, proxies):
-        before = sum(proxy.landed for proxy in proxies)
-        for proxy in proxies:
-            proxy.flip_byte_of(AIRPORT)
-        wait_until_landed(proxies, before)
+        land(proxies, lambda proxy: proxy.flip_byte_of(AIRPORT))
         cluster.manager.wait_for("restarting from checkpoint", SOON)
 
     def check(output, cluster):
@@ -56,11 +57,8 @@ def test_cut_inside_a_frame():
     """The attempt restarts over a new connection; nothing of the half frame is used."""
     def fault(job, cluster, proxies):
         for _ in range(3):
-            before = sum(proxy.landed for proxy in proxies)
             mark = len(cluster.manager.lines)
-            for proxy in proxies:
-                proxy.cut_inside(AIRPORT)
-            wait_until_landed(proxies, before)
+            land(proxies, lambda proxy: proxy.cut_inside(AIRPORT))
             cluster.manager.wait_for("restarting from checkpoint", SOON, mark)
             job.wait_for_checkpoints(cluster, 1)
 
@@ -73,10 +71,7 @@ def test_lost_message():
     """A credit goes to an address that nobody has. No frame and no checksum tells of it; the count of
     messages does, and the attempt restarts."""
     def fault(job, cluster, proxies):
-        before = sum(proxy.landed for proxy in proxies)
-        for proxy in proxies:
-            proxy.lose_message_of(b"sluice.CreditFrame")
-        wait_until_landed(proxies, before)
+        land(proxies, lambda proxy: proxy.lose_message_of(b"sluice.CreditFrame"))
         cluster.manager.wait_for("restarting from checkpoint", SOON)
 
     def check(output, cluster):

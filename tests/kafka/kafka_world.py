@@ -45,8 +45,8 @@ def eventually(condition, seconds=60):
         time.sleep(0.2)
 
 
-def main(*properties):
-    """Runs the tests of the program; `properties` are options of tools/kafka."""
+def main(*properties, tests=unittest.main):
+    """Runs the tests of the program beside a broker; `properties` are options of tools/kafka."""
     directory = tempfile.mkdtemp(dir=os.environ.get("TEST_TMPDIR")) + "/broker"
     started = run("tools/kafka", "start", "--port", PORT, "--dir", directory, "--owner", os.getpid(),
                   *properties, check=False)
@@ -55,6 +55,6 @@ def main(*properties):
         return
     assert started.returncode == 0, started.stderr
     try:
-        unittest.main()
+        tests()
     finally:
         run("tools/kafka", "stop", "--dir", directory, check=False)

@@ -10,28 +10,18 @@ import glob
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 
-sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.insert(0, HERE)
+sys.path.insert(0, os.path.join(HERE, "../kafka"))
+import kafka_world  # noqa: E402
 import query_runs  # noqa: E402
+from kafka_world import BROKER, eventually, kcat_read, make_topic, run  # noqa: E402
 
 ALL = ("q0", "q1", "q2", "q3", "q4", "q5", "q7", "q8", "q9", "q10", "q11", "q12", "q15", "q17", "q18",
        "q19", "q20")
-PORT = 24000 + os.getpid() % 1000 * 2
-BROKER = f"127.0.0.1:{PORT}"
-CANNOT_BE_HAD = 3
-# A commit is answered a moment before every partition shows it; only a loss takes so long.
-SHOWN_S = 30
-
-
-def call(*words, **how):
-    done = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True, timeout=120, **how)
-    assert done.returncode == 0, f"{words}: exit {done.returncode}: {done.stderr}"
-    return done.stdout
 
 
 def rows_of(lines):
@@ -57,25 +47,15 @@ def run_on_kafka(query, root, parallelism):
     return topic
 
 
-def committed_rows(topic):
-    return rows_of(call("kcat", "-C", "-e", "-q", "-b", BROKER, "-t", topic, "-o", "beginning", "-X",
-                        "isolation.level=read_committed", "-f", "%s\n").splitlines())
-
-
-class ChangesMissing(AssertionError):
-    pass
-
-
 def table(rows):
-    """What is left after all changes, each row as text with its count."""
+    """What is left after all changes, each row as text with its count: below zero when it was taken back
+    without being there."""
     left = collections.Counter()
     for row in rows:
         # Changes of different keys come in any order.
         sign = -1 if row.pop("op", "+I") in ("-U", "-D") else 1
         left[json.dumps(row, sort_keys=True)] += sign
-    if any(count < 0 for count in left.values()):
-        raise ChangesMissing("a row was taken back that was not there")
-    return +left
+    return collections.Counter({row: count for row, count in left.items() if count != 0})
 
 
 def counts_of_windows(rows):
@@ -91,22 +71,27 @@ def check(query, root, expected, parallelism):
     compare = counts_of_windows if query == "q12" else table
     wanted = compare(expected)
     assert wanted, f"{query} gives no rows"
-    deadline = time.monotonic() + SHOWN_S
-    while True:
-        found = committed_rows(topic)
-        messages = len(found)
-        try:
-            left = compare(found)
-        except ChangesMissing:
-            left = collections.Counter()
-        missing, extra = wanted - left, left - wanted
-        if not missing and not extra:
-            print(f"{query}: {messages} messages, {sum(wanted.values())} rows as from files", flush=True)
-            return
-        assert time.monotonic() < deadline, (
-            f"{query}: {sum(left.values())} rows, wanted {sum(wanted.values())}; missing "
-            f"{list(missing)[:2]} extra {list(extra)[:2]}")
-        time.sleep(0.2)
+    assert min(wanted.values()) > 0, f"{query}: a row was taken back that was not there"
+    eventually(lambda: compare(rows_of(kcat_read(topic))) == wanted)
+    found = rows_of(kcat_read(topic))
+    messages, left = len(found), compare(found)
+    assert left == wanted, (
+        f"{query}: {sum(left.values())} rows, wanted {sum(wanted.values())}; missing "
+        f"{list(wanted - left)[:2]} extra {list(left - wanted)[:2]}, taken back without being there "
+        f"{[row for row, count in left.items() if count < 0][:2]}")
+    print(f"{query}: {messages} messages, {sum(wanted.values())} rows as from files", flush=True)
+
+
+def check_queries(queries, count):
+    root = tempfile.mkdtemp(dir=os.environ.get("TEST_TMPDIR"))
+    events = f"{root}/events.jsonl"
+    run("tools/bench/nexmark_events", "--count", count, "--event-rate", 1000, "--output", events)
+    # One partition keeps the order of the file, so that equal rows are late.
+    make_topic("nexmark-events", 1)
+    run("kcat", "-P", "-b", BROKER, "-t", "nexmark-events", "-l", events)
+    for number, query in enumerate(queries):
+        check(query, root, from_files(query, events, root), number % 2 + 1)
+    shutil.rmtree(root)
 
 
 def main():
@@ -114,27 +99,7 @@ def main():
     parser.add_argument("--queries", default=",".join(ALL))
     parser.add_argument("--events", type=int, default=20_000)
     arguments = parser.parse_args()
-    root = tempfile.mkdtemp(dir=os.environ.get("TEST_TMPDIR"))
-    started = subprocess.run(
-        ["tools/kafka", "start", "--port", str(PORT), "--dir", f"{root}/broker", "--owner",
-         str(os.getpid())], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if started.returncode == CANNOT_BE_HAD and "SLUICE_REQUIRE_KAFKA" not in os.environ:
-        print("skipped: no Kafka: " + " ".join(started.stdout.split()))
-        return
-    assert started.returncode == 0, started.stdout
-    try:
-        events = f"{root}/events.jsonl"
-        call("tools/bench/nexmark_events", "--count", arguments.events, "--event-rate", 1000, "--output",
-             events)
-        # One partition keeps the order of the file, so that equal rows are late.
-        call("tools/kafka", "tool", "topics", "--bootstrap-server", BROKER, "--create", "--topic",
-             "nexmark-events", "--partitions", 1)
-        call("kcat", "-P", "-b", BROKER, "-t", "nexmark-events", "-l", events)
-        for number, query in enumerate(arguments.queries.split(",")):
-            check(query, root, from_files(query, events, root), number % 2 + 1)
-    finally:
-        subprocess.run(["tools/kafka", "stop", "--dir", f"{root}/broker"], check=False)
-    shutil.rmtree(root)
+    kafka_world.main(tests=lambda: check_queries(arguments.queries.split(","), arguments.events))
 
 
 if __name__ == "__main__":

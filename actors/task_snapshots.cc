@@ -3,19 +3,8 @@
 #include <utility>
 
 #include "core/fail_point.h"
-#include "state/api/snapshot_entries.h"
 
 namespace sluice {
-namespace {
-
-// What does not live long is mostly erased again, which is more to write than what is left.
-bool is_less_than_a_delta(const FrozenState& state) {
-  const auto* entries = dynamic_cast<const SnapshotEntries*>(&state);
-  return entries != nullptr && entries->full_entries() < entries->delta_entries();
-}
-
-}  // namespace
-
 TaskSnapshots::TaskSnapshots(const TaskSpec& spec, std::shared_ptr<const CheckpointStorage> storage,
                              FileSystem* files, const Clock* clock)
     : id_(spec.id), info_(spec.info), storage_(std::move(storage)), files_(files), clock_(clock) {
@@ -47,7 +36,8 @@ std::shared_ptr<SnapshotWork> TaskSnapshots::begin(const Barrier& barrier,
                      .parallelism = info_.parallelism,
                      .max_parallelism = info_.max_parallelism};
     auto base = lineages_[state.uid].frozen(barrier.checkpoint, purpose);
-    if (part.state != nullptr && is_less_than_a_delta(*part.state)) base.reset();
+    // What does not live long is mostly erased again, which is more to write than what is left.
+    if (base && part.state != nullptr && part.state->is_smaller_than_its_delta()) base.reset();
     part.identity.is_delta = base.has_value();
     if (base) part.base = std::move(*base);
     work->parts_.push_back(std::move(part));

@@ -94,6 +94,9 @@ class FrozenState {
   /// The next write() is the last one: it may release what it has written as it goes on, so that
   /// the operator need not copy what it changes.
   virtual void release_while_writing() {}
+  /// Whether a delta would put and erase more entries than all there are; false also when that
+  /// cannot be told without looking at every entry.
+  virtual bool is_smaller_than_its_delta() const { return false; }
   /// Bytes this state is expected to take, for progress and limits.
   virtual size_t size_hint() const { return 0; }
 };

@@ -22,7 +22,6 @@
 #include "operators/pane_table.h"
 #include "operators/pane_value.h"
 #include "operators/window_watermark.h"
-#include "state/api/snapshot_entries.h"
 #include "state/api/text_block.h"
 
 namespace sluice {
@@ -68,7 +67,7 @@ std::string pane_schema_text() {
 }
 
 template <class K, class Acc>
-class FrozenPanes final : public FrozenState, public SnapshotEntries {
+class FrozenPanes final : public FrozenState {
  public:
   using FrozenTable = typename PaneTable<K, PaneValue<Acc>>::Frozen;
 
@@ -113,8 +112,9 @@ class FrozenPanes final : public FrozenState, public SnapshotEntries {
     return WindowWatermark::write(writer, watermark_);
   }
   size_t size_hint() const override { return bytes_; }
-  size_t full_entries() const override { return entries_to_write(false); }
-  size_t delta_entries() const override { return entries_to_write(true); }
+  bool is_smaller_than_its_delta() const override {
+    return entries_to_write(false) < entries_to_write(true);
+  }
 
  private:
   struct FrozenPane {

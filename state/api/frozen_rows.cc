@@ -30,8 +30,8 @@ void append_tombstone(std::string& tombstones, uint32_t cell, std::string_view k
   writer.text(key);
 }
 
-FrozenRows::FrozenRows(std::shared_ptr<const RowLayout> layout, int64_t now_ms)
-    : layout_(std::move(layout)), now_ms_(now_ms) {}
+FrozenRows::FrozenRows(std::shared_ptr<const RowLayout> layout, int64_t now_ms, uint64_t epoch_bits)
+    : layout_(std::move(layout)), now_ms_(now_ms), epoch_bits_(epoch_bits) {}
 
 FrozenRows::~FrozenRows() {
   for (FrozenGroup& group : groups_) release_pages(group);
@@ -146,8 +146,8 @@ Status FrozenRows::write_page(const RowCell& cell, RowPage& page, RowWriter& row
                               bool incremental) const {
   constexpr uint32_t kFetchAhead = 4;
   const CellContext context{.ttl = cell.ttl, .now_ms = now_ms_};
-  const uint64_t wanted = incremental ? kRowInUse | kRowDirty : kRowInUse;
-  const uint64_t fetched = wanted | cell.ref.bit;
+  const uint64_t looked_at = incremental ? kRowInUse | kRowEpochMask : kRowInUse;
+  const uint64_t wanted = incremental ? kRowInUse | epoch_bits_ : kRowInUse;
   const auto row_at = [&](uint32_t slot) {
     return page.rows() + size_t{slot} * layout_->row_bytes;
   };
@@ -157,12 +157,14 @@ Status FrozenRows::write_page(const RowCell& cell, RowPage& page, RowWriter& row
       const uint32_t slot = i - step * kFetchAhead;  // Before the first one: beyond the last.
       if (slot >= page.used) continue;
       const char* row = row_at(slot);
-      if ((load_header(row) & fetched) == fetched) cell.type->fetch(row + cell.ref.offset, step);
+      if ((load_header(row) & (looked_at | cell.ref.bit)) == (wanted | cell.ref.bit)) {
+        cell.type->fetch(row + cell.ref.offset, step);
+      }
     }
     if (i < lead) continue;
     const char* row = row_at(i - lead);
     const uint64_t header = load_header(row);
-    if ((header & wanted) != wanted) continue;
+    if ((header & looked_at) != wanted) continue;
     const bool present = (header & cell.ref.bit) != 0;
     // A changed row that lacks the value may have had it at the freeze before.
     const bool erase =
@@ -180,7 +182,6 @@ Status FrozenRows::write_page(const RowCell& cell, RowPage& page, RowWriter& row
 }
 
 KeySet FrozenRows::keys_in_memory(const FrozenGroup& group, bool changed_only) const {
-  const uint64_t wanted = changed_only ? kRowDirty : kRowStored;
   KeySet keys;
   std::string key;
   for (const FrozenPage& frozen : group.pages) {
@@ -188,7 +189,9 @@ KeySet FrozenRows::keys_in_memory(const FrozenGroup& group, bool changed_only) c
     for (uint32_t slot = 0; slot < frozen.page->used; ++slot) {
       const char* row = frozen.page->rows() + size_t{slot} * layout_->row_bytes;
       const uint64_t header = load_header(row);
-      if ((header & kRowInUse) == 0 || (header & wanted) == 0) continue;
+      const bool is_wanted =
+          changed_only ? is_row_changed(header, epoch_bits_) : (header & kRowStored) != 0;
+      if ((header & kRowInUse) == 0 || !is_wanted) continue;
       key.clear();
       layout_->key->encode(row + layout_->key_offset, key);
       keys.insert(key);

@@ -35,7 +35,8 @@ struct FrozenGroup {
 
 class FrozenRows final : public FrozenState {
  public:
-  FrozenRows(std::shared_ptr<const RowLayout> layout, int64_t now_ms);
+  /// `epoch_bits`: those of rows that changed since the freeze before.
+  FrozenRows(std::shared_ptr<const RowLayout> layout, int64_t now_ms, uint64_t epoch_bits);
   ~FrozenRows() override;
   FrozenRows(const FrozenRows&) = delete;
   FrozenRows& operator=(const FrozenRows&) = delete;
@@ -66,6 +67,7 @@ class FrozenRows final : public FrozenState {
 
   std::shared_ptr<const RowLayout> layout_;
   int64_t now_ms_;
+  uint64_t epoch_bits_;
   size_t rows_ = 0;
   bool is_last_write_ = false;
   std::vector<FrozenGroup> groups_;  // In rising order.

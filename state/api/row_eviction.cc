@@ -163,8 +163,8 @@ void RowTable::empty_row(uint32_t group_index, uint32_t row) {
   const bool is_unsaved = (header & kRowUnsaved) != 0;
   if (is_unsaved) {
     append_row_blob(*layout_, bytes, now_ms_, writes.bytes());
-    // The flags in a shared page are those of before the freeze.
-    const bool is_changed = !is_shared && (header & kRowDirty) != 0;
+    // No row of a shared page has changed since the freeze.
+    const bool is_changed = !is_shared && is_row_changed(header, epoch_bits_);
     cold_->add_row(writes, epoch_at, key_size, is_changed);
   }
   if (cold_->observer != nullptr) {

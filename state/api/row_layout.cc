@@ -16,7 +16,7 @@ size_t page_size(const RowLayout& layout, uint32_t capacity) {
 
 }  // namespace
 
-RowPage* RowLayout::make_page(uint32_t capacity) const {
+RowPage* RowLayout::allocate_page(uint32_t capacity) const {
   const size_t size = page_size(*this, capacity);
   void* memory = PageMemory::allocate(size);
   auto* page = new (memory) RowPage();
@@ -25,9 +25,16 @@ RowPage* RowLayout::make_page(uint32_t capacity) const {
   return page;
 }
 
+RowPage* RowLayout::make_page(uint32_t capacity, uint64_t epoch) const {
+  RowPage* page = allocate_page(capacity);
+  page->clear_epoch = next_clear_epoch(epoch);
+  return page;
+}
+
 RowPage* RowLayout::copy_page(RowPage* page) const {
-  RowPage* copy = make_page(page->capacity);
+  RowPage* copy = allocate_page(page->capacity);
   copy->used = page->used;
+  copy->clear_epoch = page->clear_epoch;
   std::memcpy(copy->rows(), page->rows(), size_t{page->used} * row_bytes);
   bool any_share = key->share != nullptr;
   for (const RowCell& cell : cells) any_share = any_share || cell.type->share != nullptr;
@@ -44,23 +51,30 @@ RowPage* RowLayout::copy_page(RowPage* page) const {
       }
     }
   }
-  clear_change_flags(copy);
   return copy;
 }
 
 RowPage* RowLayout::grow_page(RowPage* page, uint32_t capacity) const {
-  RowPage* larger = make_page(capacity);
+  RowPage* larger = allocate_page(capacity);
   larger->used = page->used;
+  larger->clear_epoch = page->clear_epoch;
   std::memcpy(larger->rows(), page->rows(), size_t{page->used} * row_bytes);
   free_page_memory(page);
   return larger;
 }
 
-void RowLayout::clear_change_flags(RowPage* page) const {
+void RowLayout::clear_epochs(RowPage* page, uint64_t epoch) const {
   char* row = page->rows();
   for (uint32_t slot = 0; slot < page->used; ++slot, row += row_bytes) {
-    store_header(row, load_header(row) & ~(kRowDirty | kRowFresh));
+    store_header(row, load_header(row) & ~(kRowEpochMask | kRowFresh));
   }
+  page->clear_epoch = next_clear_epoch(epoch);
+}
+
+// Not all pages in the same epoch: the task would stand still for all of them.
+uint64_t RowLayout::next_clear_epoch(uint64_t epoch) const {
+  constexpr uint64_t kSpread = 8;
+  return epoch + kRowEpochs - pages_made_++ % kSpread;
 }
 
 void RowLayout::release_page(RowPage* page) const {

@@ -1,10 +1,16 @@
 // The shape of the rows of one table, and pages of such rows.
 //
-// A row is [header][key][cells...]: the header has one presence bit per cell and five flags, the
-// key and the cells stand at fixed offsets. Rows live in pages of up to 64 KiB that are reference
-// counted: a frozen view holds the pages it saw, and the table copies a page before it first writes
-// to one that is held by others too. The layout is shared by the table and all frozen views; counts
-// are thread-safe, everything else is written by the table's task only.
+// A row is [header][key][cells...]: the header has one presence bit per cell, flags, and the epoch
+// in which the row last changed; the key and the cells stand at fixed offsets. Rows live in pages
+// of up to 64 KiB that are reference counted: a frozen view holds the pages it saw, and the table
+// copies a page before it first writes to one that is held by others too. The layout is shared by
+// the table and all frozen views; counts are thread-safe, everything else is written by the table's
+// task only.
+//
+// Each freeze begins an epoch. A row has changed since the last freeze when its header has the tag
+// of the present epoch: nothing has to be cleared when a page is written to for the first time in
+// an epoch. There are few tags, so that they come round: a page is cleared before a tag in it could
+// be taken for a later one, about once in ten epochs in which it is written to.
 #pragma once
 
 #include <atomic>
@@ -19,19 +25,35 @@
 
 namespace sluice {
 
-/// Presence bits of a row are the low bits of its header; the flags are the highest. Those of
-/// changes begin anew with every freeze, those of the cold store do not.
-inline constexpr uint64_t kRowInUse = uint64_t{1} << 63;
-/// Changed since the last freeze.
-inline constexpr uint64_t kRowDirty = uint64_t{1} << 62;
-/// Made since the last freeze: no snapshot knows the key.
-inline constexpr uint64_t kRowFresh = uint64_t{1} << 61;
-/// The cold store has no copy of the row as it is now.
-inline constexpr uint64_t kRowUnsaved = uint64_t{1} << 60;
-/// The cold store has a copy of the row, perhaps an older one.
-inline constexpr uint64_t kRowStored = uint64_t{1} << 59;
+/// Presence bits of a row are the low bits of its header.
 inline constexpr uint32_t kCellsMax = 56;
 inline constexpr uint64_t kPresenceMask = (uint64_t{1} << kCellsMax) - 1;
+/// The tag of the epoch in which the row last changed; 0: not since the page was cleared. Has a
+/// meaning in pages only that were written to in the epoch one asks for.
+inline constexpr uint32_t kRowEpochShift = kCellsMax;
+inline constexpr uint64_t kRowEpochs = 15;
+inline constexpr uint64_t kRowEpochMask = uint64_t{15} << kRowEpochShift;
+/// The cold store has a copy of the row, perhaps an older one.
+inline constexpr uint64_t kRowStored = uint64_t{1} << 60;
+/// The cold store has no copy of the row as it is now.
+inline constexpr uint64_t kRowUnsaved = uint64_t{1} << 61;
+/// Made in the epoch of its tag: no earlier snapshot knows the key.
+inline constexpr uint64_t kRowFresh = uint64_t{1} << 62;
+inline constexpr uint64_t kRowInUse = uint64_t{1} << 63;
+
+/// The bits with which the header of a row that changes in this epoch is marked.
+constexpr uint64_t row_epoch_bits(uint64_t epoch) {
+  return (epoch % kRowEpochs + 1) << kRowEpochShift;
+}
+/// Whether the row changed in the epoch with these bits.
+constexpr bool is_row_changed(uint64_t header, uint64_t epoch_bits) {
+  return (header & kRowEpochMask) == epoch_bits;
+}
+/// The header once the row has changed in the epoch with these bits.
+constexpr uint64_t changed_row(uint64_t header, uint64_t epoch_bits) {
+  if (!is_row_changed(header, epoch_bits)) header &= ~(kRowEpochMask | kRowFresh);
+  return header | epoch_bits | kRowUnsaved;
+}
 
 /// What the table must know about its key type.
 struct KeyType {
@@ -62,6 +84,8 @@ struct alignas(64) RowPage {
   std::atomic<uint32_t> references{1};
   uint32_t capacity = 0;
   uint32_t used = 0;  // Rows handed out so far, free ones included.
+  /// From this epoch on it must not be written to before its tags are cleared.
+  uint64_t clear_epoch = 0;
 
   char* rows() { return reinterpret_cast<char*>(this + 1); }
 };
@@ -83,17 +107,24 @@ struct RowLayout {
 
   uint32_t slot_mask() const { return (1U << page_shift) - 1; }
 
-  RowPage* make_page(uint32_t capacity) const;
-  /// A copy whose rows count as unchanged since the last freeze.
+  /// Of rows that are written from `epoch` on.
+  RowPage* make_page(uint32_t capacity, uint64_t epoch) const;
   RowPage* copy_page(RowPage* page) const;
   /// Moves the rows of an unshared page into a larger one.
   RowPage* grow_page(RowPage* page, uint32_t capacity) const;
-  /// Marks all rows as unchanged and known since the last freeze.
-  void clear_change_flags(RowPage* page) const;
+  /// Makes sure that what an unshared page has of `epoch` is not of an earlier one.
+  void begin_epoch(RowPage* page, uint64_t epoch) const {
+    if (epoch >= page->clear_epoch) clear_epochs(page, epoch);
+  }
   void release_page(RowPage* page) const;
 
  private:
+  RowPage* allocate_page(uint32_t capacity) const;
+  void clear_epochs(RowPage* page, uint64_t epoch) const;
+  uint64_t next_clear_epoch(uint64_t epoch) const;
   void free_page_memory(RowPage* page) const;
+
+  mutable uint32_t pages_made_ = 0;
 };
 
 inline uint64_t load_header(const char* row) {

@@ -156,7 +156,7 @@ uint32_t RowTable::allocate_row(Group& group) {
   }
   char* bytes = row_at(group, row);
   std::memset(bytes, 0, row_bytes_);
-  store_header(bytes, kRowInUse | kRowFresh | kRowDirty | kRowUnsaved);
+  store_header(bytes, kRowInUse | kRowFresh | kRowUnsaved | epoch_bits_);
   ++group.rows;
   ++row_count_;
   return row;
@@ -166,7 +166,7 @@ uint32_t RowTable::append_row(Group& group) {
   const uint32_t full = layout_->rows_per_page;
   if (group.pages.empty() || page_of(group.pages.back())->used == full) {
     const uint32_t capacity = group.pages.empty() ? std::min(full, kFirstPageRows) : full;
-    group.pages.push_back(reinterpret_cast<uintptr_t>(layout_->make_page(capacity)));
+    group.pages.push_back(reinterpret_cast<uintptr_t>(layout_->make_page(capacity, epoch_)));
   }
   const auto index = static_cast<uint32_t>(group.pages.size() - 1);
   SLUICE_CHECK(index < (kNoRow >> page_shift_));
@@ -183,11 +183,12 @@ void RowTable::take_over_page(Group& group, uint32_t page_index) {
   uintptr_t& slot = group.pages[page_index];
   RowPage* page = page_of(slot);
   if (page->references.load(std::memory_order_acquire) == 1) {
-    layout_->clear_change_flags(page);
+    layout_->begin_epoch(page, epoch_);
     slot &= ~kShared;
     return;
   }
   RowPage* copy = layout_->copy_page(page);
+  layout_->begin_epoch(copy, epoch_);
   layout_->release_page(page);
   slot = reinterpret_cast<uintptr_t>(copy);
 }
@@ -203,7 +204,7 @@ void RowTable::free_row(uint32_t group_index, uint32_t row) {
     std::string row_key;
     append_row_key(group_index, bytes, row_key);
     cold_->remove(row_key);
-  } else if ((load_header(bytes) & kRowFresh) == 0) {
+  } else if (!is_fresh(load_header(bytes))) {
     std::string encoded;
     layout_->key->encode(bytes + layout_->key_offset, encoded);
     append_tombstone(tombstones_[group_index], kAllPlainCells, encoded);
@@ -334,8 +335,7 @@ void RowTable::expire_row(uint32_t group_index, uint32_t row) {
       owned = true;
     }
     if (cell.type->expire(bytes + cell.ref.offset, cell_context(cell))) {
-      header &= ~cell.ref.bit;
-      header |= kRowDirty | kRowUnsaved;
+      header = changed_row(header & ~cell.ref.bit, epoch_bits_);
     }
   }
   if (!owned) return;
@@ -357,7 +357,7 @@ Status RowTable::check_memory() const {
 std::unique_ptr<FrozenState> RowTable::freeze() {
   clear_current_key();
   SLUICE_CHECK(sealed_);
-  auto frozen = std::make_unique<FrozenRows>(layout_, now_ms_);
+  auto frozen = std::make_unique<FrozenRows>(layout_, now_ms_, epoch_bits_);
   if (cold_) {
     throw_if_failed(cold_->flush_removals());
     frozen->set_cold(std::make_unique<FrozenCold>(*cold_));
@@ -378,6 +378,7 @@ std::unique_ptr<FrozenState> RowTable::freeze() {
     }
     frozen->add_group(std::move(copy), group.rows);
   }
+  begin_epoch();
   return frozen;
 }
 
@@ -406,8 +407,11 @@ Status RowTable::check_schema(const RowCell& cell, const std::string& stored,
 }
 
 void RowTable::mark_all_stored() {
+  begin_epoch();
   for (Group& group : groups_) {
-    for (const uintptr_t slot : group.pages) layout_->clear_change_flags(page_of(slot));
+    for (const uintptr_t slot : group.pages) {
+      if ((slot & kShared) == 0) layout_->begin_epoch(page_of(slot), epoch_);
+    }
   }
   for (std::string& tombstones : tombstones_) tombstones.clear();
 }

@@ -12,8 +12,9 @@
 //                         └───────────────────────────────────────▲
 //
 // Freezing (a snapshot) shares all pages and costs O(pages); the first write to a shared page
-// copies it. Each row knows whether it changed since the last freeze, and keys and map entries
-// deleted since then are remembered, so a frozen view can be written in full or as a delta.
+// copies it. Each row knows in which epoch, between two freezes, it changed last, and keys and map
+// entries deleted since the last freeze are remembered, so a frozen view can be written in full or
+// as a delta.
 //
 // With a cold store (the RocksDB backend) the table is a write-back cache: settle() evicts rows
 // that were not used lately when the budget is passed, many at a time and sorted (row_eviction.cc),
@@ -106,8 +107,8 @@ class RowTable {
   void note_removed(const CellRef& cell, std::string_view suffix);
   /// Whether note_removed() has to be called for the current row.
   bool must_note_removals() const {
-    // The flags in a shared page are those of before the freeze.
-    return current_ != nullptr && (current_is_shared_ || (load_header(current_) & kRowFresh) == 0);
+    // No row of a shared page was made since the freeze.
+    return current_ != nullptr && (current_is_shared_ || !is_fresh(load_header(current_)));
   }
 
   /// Ends the record or timer: frees the row when nothing is left in it.
@@ -280,6 +281,10 @@ class RowTable {
     if (!writable_) make_writable();
     return current_;
   }
+  /// Whether a row of a page that is not shared was made since the last freeze.
+  bool is_fresh(uint64_t header) const {
+    return (header & kRowFresh) != 0 && is_row_changed(header, epoch_bits_);
+  }
   void make_writable() {
     if (current_ == nullptr) {
       create_current_row();
@@ -290,7 +295,7 @@ class RowTable {
         current_ = row_at(group, current_row_);
         current_is_shared_ = false;
       }
-      store_header(current_, load_header(current_) | kRowDirty | kRowUnsaved);
+      store_header(current_, changed_row(load_header(current_), epoch_bits_));
     }
     writable_ = true;
   }
@@ -309,6 +314,8 @@ class RowTable {
   Status check_schema(const RowCell& cell, const std::string& stored, StoredSchema& result) const;
   /// Restored rows are known to the snapshot they came from.
   void mark_all_stored();
+  /// From here on no row has changed.
+  void begin_epoch() { epoch_bits_ = row_epoch_bits(++epoch_); }
   /// While rows are restored in the order of their keys: moves all of them to the cold store when
   /// they have passed the budget.
   Status spill_restored();
@@ -332,6 +339,9 @@ class RowTable {
   uint32_t slot_mask_ = 0;
   uint32_t group_mask_ = 0;
   uint32_t first_group_ = 0;
+  // Counts freezes (state/api/row_layout.h).
+  uint64_t epoch_ = 0;
+  uint64_t epoch_bits_ = row_epoch_bits(0);
 
   /// Makes a row of the current group the current one.
   void make_current(const Group& group, uint32_t row) {

@@ -37,7 +37,8 @@ namespace sluice {
 namespace {
 
 constexpr uint32_t kBatchRows = 1024;
-constexpr size_t kRowBytes = 24;    // Header, key, counter.
+constexpr size_t kRowBytes = 24;  // Header, key, counter.
+constexpr uint64_t kCheckpointRounds = 9;
 constexpr size_t kEntryBytes = 16;  // What a changed counter is in a snapshot at least.
 
 double seconds_of(clockid_t clock) {
@@ -369,6 +370,11 @@ struct CheckpointCost {
   uint64_t file_bytes = 0;
   uint64_t updates = 0;  // Of the task meanwhile, and its processor time for them.
   double updates_s = 0;
+  double rate_outside = 0;
+
+  double during_to_outside() const {
+    return static_cast<double>(updates) / updates_s / rate_outside;
+  }
 };
 
 CheckpointCost checkpoint_while_updating(Counters& counters, const std::vector<int64_t>& keys,
@@ -399,9 +405,10 @@ CheckpointCost checkpoint_while_updating(Counters& counters, const std::vector<i
   return cost;
 }
 
-/// The second of two checkpoints, as in a job that takes them all the time: memory for copies of
-/// pages is there. `updates_outside`: for the rate outside of the checkpoint. Keys are drawn anew
-/// for the rate during it: those of the rate outside are in memory.
+/// The middle one of several checkpoints, as in a job that takes them all the time. The first ones
+/// also get memory for copies of pages from the system; what that costs is told apart.
+/// `updates_outside`: for the rate outside of the checkpoint. Keys are drawn anew for the rate
+/// during it: those of the rate outside are in memory.
 void measure_checkpoint(const std::string& name, Counters& counters, uint64_t distinct,
                         size_t updates_outside, const std::string& directory, Report& report) {
   counters.update(all_keys(distinct));
@@ -411,9 +418,8 @@ void measure_checkpoint(const std::string& name, Counters& counters, uint64_t di
   }
   std::vector<int64_t> changed = all_keys(distinct);
   changed.resize(distinct / 10 / kBatchRows * kBatchRows);
-  double rate_outside = 0;
-  CheckpointCost cost;
-  for (uint64_t round = 0; round < 2; ++round) {
+  std::vector<CheckpointCost> costs;
+  for (uint64_t round = 0; round < kCheckpointRounds; ++round) {
     const auto path_of = [&](const char* what) {
       std::string file = name;
       return join_path(directory, file.append(what).append(std::to_string(round)));
@@ -422,15 +428,21 @@ void measure_checkpoint(const std::string& name, Counters& counters, uint64_t di
     const auto other_keys = uniform_keys(distinct, updates_outside, 10 + 2 * round);
     const Stopwatch before;
     counters.update(keys);
-    rate_outside = static_cast<double>(keys.size()) / before.own();
+    const double rate_outside = static_cast<double>(keys.size()) / before.own();
     {
       // A checkpoint that nobody measures: its delta has all that `keys` changed.
       const auto frozen = counters.rows->freeze();
       (void)write_snapshot(*frozen, path_of("-skipped"), true);
     }
     counters.update(changed);
-    cost = checkpoint_while_updating(counters, other_keys, path_of("-delta"));
+    costs.push_back(checkpoint_while_updating(counters, other_keys, path_of("-delta")));
+    costs.back().rate_outside = rate_outside;
   }
+  const double first_ratio = costs.front().during_to_outside();
+  std::sort(costs.begin(), costs.end(), [](const CheckpointCost& a, const CheckpointCost& b) {
+    return a.during_to_outside() < b.during_to_outside();
+  });
+  const CheckpointCost& cost = costs[costs.size() / 2];
   report.add(name + "_checkpoint_pause_ms", cost.pause_s * 1e3, Aim::kAtMost, 5);
   report.add(name + "_checkpoint_write_s", cost.write_s, Aim::kAtMost, 1);
   report.add(name + "_checkpoint_write_cpu_s", cost.write_cpu_s);
@@ -438,11 +450,11 @@ void measure_checkpoint(const std::string& name, Counters& counters, uint64_t di
       name + "_checkpoint_bytes_to_changed_bytes",
       static_cast<double>(cost.file_bytes) / static_cast<double>(changed.size() * kEntryBytes),
       Aim::kAtMost, 1.5);
-  const auto updates = static_cast<double>(cost.updates);
-  report.add(name + "_throughput_during_to_outside", updates / cost.updates_s / rate_outside,
-             Aim::kAtLeast, 0.7);
+  report.add(name + "_throughput_during_to_outside", cost.during_to_outside(), Aim::kAtLeast, 0.7);
+  report.add(name + "_throughput_during_to_outside_least", costs.front().during_to_outside());
+  report.add(name + "_throughput_during_to_outside_first", first_ratio);
   // What the checkpoint cost the task, whatever time the writing took.
-  report.add(name + "_task_lost_ms", (cost.updates_s - updates / rate_outside) * 1e3);
+  report.add(name + "_task_lost_ms", cost.updates_s * (1 - cost.during_to_outside()) * 1e3);
 }
 
 void measure_checkpoints(uint64_t distinct, const std::string& directory, Report& report) {

@@ -7,19 +7,17 @@
 
 #include <doctest/doctest.h>
 
-#include "state/api/snapshot_entries.h"
 #include "tests/support/scratch_directory.h"
 
 namespace sluice {
 namespace {
 
-/// Says how many entries it has, and remembers what it was asked to write.
-class CountedState final : public FrozenState, public SnapshotEntries {
+/// Says which of whole and delta is smaller, and remembers which it was asked to write.
+class CountedState final : public FrozenState {
  public:
-  CountedState(size_t full, size_t delta, std::vector<bool>& deltas)
-      : full_(full), delta_(delta), deltas_(deltas) {}
-  size_t full_entries() const override { return full_; }
-  size_t delta_entries() const override { return delta_; }
+  CountedState(bool whole_is_smaller, std::vector<bool>& deltas)
+      : whole_is_smaller_(whole_is_smaller), deltas_(deltas) {}
+  bool is_smaller_than_its_delta() const override { return whole_is_smaller_; }
   Status write(SnapshotWriter& writer, bool incremental) override {
     deltas_.push_back(incremental);
     SLUICE_RETURN_IF_ERROR(writer.begin_keyed_state("count", "(int64,int64)"));
@@ -31,8 +29,7 @@ class CountedState final : public FrozenState, public SnapshotEntries {
   }
 
  private:
-  const size_t full_;
-  const size_t delta_;
+  const bool whole_is_smaller_;
   std::vector<bool>& deltas_;
 };
 
@@ -47,22 +44,23 @@ TEST_CASE("task_snapshots: where a delta would be larger than the whole, the who
   TaskSnapshots snapshots(spec, storage, &files, &clock);
   std::vector<bool> deltas;
   std::vector<size_t> chain_files;
-  const auto take = [&](int64_t id, size_t full, size_t delta) {
+  const auto take = [&](int64_t id, bool whole_is_smaller) {
     Barrier barrier;
     barrier.checkpoint = CheckpointId{id};
     std::vector<OperatorSnapshot> states;
-    states.push_back({NodeId{}, "counter", std::make_unique<CountedState>(full, delta, deltas)});
+    states.push_back(
+        {NodeId{}, "counter", std::make_unique<CountedState>(whole_is_smaller, deltas)});
     const SnapshotOutcome outcome = snapshots.begin(barrier, std::move(states), false)->run();
     REQUIRE_MESSAGE(outcome.status.is_ok(), outcome.status.to_string());
     snapshots.finished(outcome);
     snapshots.confirmed(barrier.checkpoint);
     chain_files.push_back(outcome.snapshot->operators.at(0).chain.files.size());
   };
-  take(1, 10, 10);
-  take(2, 10, 10);
-  take(3, 10, 11);
-  take(4, 10, 3);
-  take(5, 0, 0);
+  take(1, false);
+  take(2, false);
+  take(3, true);
+  take(4, false);
+  take(5, false);
   CHECK(deltas == std::vector<bool>{false, true, false, true, true});
   CHECK(chain_files == std::vector<size_t>{1, 2, 1, 2, 3});
 }

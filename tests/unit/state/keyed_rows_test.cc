@@ -38,6 +38,29 @@ void check_restores(const MemorySnapshot& snapshot, const Models<K>& models, int
   CHECK(restored == live_keys(models));
 }
 
+/// What a snapshot consists of.
+class CountedSnapshot final : public SnapshotWriter {
+ public:
+  Status begin_keyed_state(std::string_view /*name*/, std::string_view /*schema*/) override {
+    return Status::ok();
+  }
+  Status put(int /*key_group*/, std::string_view /*key*/, std::string_view /*value*/) override {
+    ++puts;
+    return Status::ok();
+  }
+  Status erase(int /*key_group*/, std::string_view /*key*/) override {
+    ++erasures;
+    return Status::ok();
+  }
+  Status add_item(std::string_view /*name*/, Redistribution /*mode*/,
+                  std::string_view /*item*/) override {
+    return Status::ok();
+  }
+
+  int puts = 0;
+  int erasures = 0;
+};
+
 template <class K, class MakeKey>
 void run_against_model(uint64_t seed, MakeKey make_key) {
   CAPTURE(seed);
@@ -255,6 +278,81 @@ TEST_CASE("keyed rows: a delta holds what changed and nothing else") {
   MemorySnapshot nothing;
   REQUIRE(rows.freeze()->write(nothing, true).is_ok());
   CHECK(nothing.keyed_entries() == 0);
+}
+
+// Rows are marked with one of a few tags of epochs, which come round.
+TEST_CASE("keyed rows: a delta holds what changed, however long ago its page was last written to") {
+  constexpr int64_t kOld = 1;
+  constexpr int64_t kGone = 2;
+  constexpr int64_t kHalf = 3;
+  constexpr int64_t kNew = 4;
+  for (int untouched = 0; untouched < 40; ++untouched) {
+    CAPTURE(untouched);
+    ManualClock clock;
+    // One group, so that all rows stand in one page.
+    KeyedRows<int64_t> rows(
+        RowTable::Options{.key_groups = {0, 0}, .max_parallelism = 1, .clock = &clock});
+    auto count = *ValueState<int64_t>::add_to(rows, {"count"});
+    auto other = *ValueState<int64_t>::add_to(rows, {"other"});
+    rows.seal();
+    const auto use = [&](const int64_t& key) { rows.set_current_key(key, stable_hash(key)); };
+    MemorySnapshot chain;
+    const auto take_delta = [&] {
+      const auto frozen = rows.freeze();
+      CountedSnapshot delta;
+      REQUIRE(frozen->write(delta, true).is_ok());
+      REQUIRE(frozen->write(chain, true).is_ok());
+      REQUIRE(entries_of(chain) == entries_of(full_copy(*frozen)));
+      return std::pair(delta.puts, delta.erasures);
+    };
+    for (const int64_t& key : {kOld, kGone, kHalf}) {
+      use(key);
+      count.update(1);
+      other.update(1);
+    }
+    rows.clear_current_key();
+    CHECK(take_delta() == std::pair(6, 0));
+    for (int i = 0; i < untouched; ++i) CHECK(take_delta() == std::pair(0, 0));
+    use(kNew);
+    count.update(1);
+    use(kGone);
+    count.clear();
+    other.clear();
+    use(kHalf);
+    other.clear();
+    rows.clear_current_key();
+    CHECK(take_delta() == std::pair(2, 3));
+  }
+}
+
+TEST_CASE("keyed rows: what is written at every snapshot is in every delta once") {
+  ManualClock clock;
+  KeyedRows<int64_t> rows(
+      RowTable::Options{.key_groups = {0, 0}, .max_parallelism = 1, .clock = &clock});
+  auto count = *ValueState<int64_t>::add_to(rows, {"count"});
+  rows.seal();
+  const auto use = [&](const int64_t& key) { rows.set_current_key(key, stable_hash(key)); };
+  constexpr int64_t kKeys = 1000;
+  for (int64_t key = 0; key < kKeys; ++key) {
+    use(key);
+    count.update(0);
+    rows.clear_current_key();
+  }
+  // Each round writes one row more than the one before, so that rows of any age share a page.
+  for (int64_t round = 1; round < 100; ++round) {
+    CAPTURE(round);
+    auto held = rows.freeze();  // Open while the page is written to in every other round.
+    if (round % 2 == 0) held.reset();
+    for (int64_t key = 0; key < round; ++key) {
+      use(key);
+      count.update(round);
+      rows.clear_current_key();
+    }
+    CountedSnapshot delta;
+    REQUIRE(rows.freeze()->write(delta, true).is_ok());
+    CHECK(delta.puts == round);
+    CHECK(delta.erasures == 0);
+  }
 }
 
 TEST_CASE("keyed rows: rows are reused, so keys that come and go do not grow the table") {

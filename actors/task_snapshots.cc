@@ -40,6 +40,7 @@ std::shared_ptr<SnapshotWork> TaskSnapshots::begin(const Barrier& barrier,
     if (base && part.state != nullptr && part.state->is_smaller_than_its_delta()) base.reset();
     part.identity.is_delta = base.has_value();
     if (base) part.base = std::move(*base);
+    if (part.state != nullptr) part.state->will_write_once(part.identity.is_delta);
     work->parts_.push_back(std::move(part));
   }
   return work;
@@ -88,7 +89,6 @@ Status SnapshotWork::write(Part& part, OperatorChainPart& to) const {
   if (part.state == nullptr) return Status::ok();
   SnapshotFileWriter writer(
       *files_, storage_->state_path(id_, part.uid, part.identity.subtask, attempt_), part.identity);
-  part.state->release_while_writing();
   SLUICE_RETURN_IF_ERROR(part.state->write(writer, part.identity.is_delta));
   SLUICE_ASSIGN_OR_RETURN(SnapshotFile file, writer.finish());
   to.chain.files = std::move(part.base.files);

@@ -91,9 +91,10 @@ class FrozenState {
   virtual ~FrozenState() = default;
   /// Writes all entries, or with `incremental` only those changed since the snapshot before.
   virtual Status write(SnapshotWriter& writer, bool incremental) = 0;
-  /// The next write() is the last one: it may release what it has written as it goes on, so that
-  /// the operator need not copy what it changes.
-  virtual void release_while_writing() {}
+  /// write() will be called once, with this `incremental`: what it does not need is released now,
+  /// on the task's thread, and the rest as it is written, so that the operator need not copy what
+  /// it changes.
+  virtual void will_write_once(bool /*incremental*/) {}
   /// Whether a delta would put and erase more entries than all there are; false also when that
   /// cannot be told without looking at every entry.
   virtual bool is_smaller_than_its_delta() const { return false; }

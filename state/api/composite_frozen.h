@@ -22,8 +22,8 @@ class CompositeFrozen final : public FrozenState {
     }
     return Status::ok();
   }
-  void release_while_writing() override {
-    for (const auto& part : parts_) part->release_while_writing();
+  void will_write_once(bool incremental) override {
+    for (const auto& part : parts_) part->will_write_once(incremental);
   }
   size_t size_hint() const override {
     size_t bytes = 0;

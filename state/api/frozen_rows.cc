@@ -42,8 +42,13 @@ void FrozenRows::release_pages(FrozenGroup& group) {
   group.pages.clear();
 }
 
-// So that the task need not copy them: a delta of a large state needs few pages, and right after
-// the freeze the task writes to all of them.
+// A delta of a large state needs few pages, and right after the freeze the task writes to all of
+// them: it would copy most of them before an I/O thread has come to this.
+void FrozenRows::will_write_once(bool incremental) {
+  writes_once_ = true;
+  if (incremental) release_unchanged_pages();
+}
+
 void FrozenRows::release_unchanged_pages() {
   for (FrozenGroup& group : groups_) {
     std::erase_if(group.pages, [&](const FrozenPage& page) {
@@ -101,12 +106,11 @@ Status FrozenRows::write(SnapshotWriter& writer, bool incremental) {
   if (incremental && cold_ && !cold_->tracks_changes()) {
     return Status::internal("a delta was asked of a table that does not track changes");
   }
-  if (incremental && is_last_write_) release_unchanged_pages();
   for (const RowCell& cell : layout_->cells) {
     SLUICE_RETURN_IF_ERROR(writer.begin_keyed_state(cell.name, cell.schema));
     FrozenCold::Walk cold;
     if (cold_) cold = incremental ? cold_->changes() : cold_->rows();
-    const bool is_last = is_last_write_ && &cell == &layout_->cells.back();
+    const bool is_last = writes_once_ && &cell == &layout_->cells.back();
     for (FrozenGroup& group : groups_) {
       SLUICE_RETURN_IF_ERROR(write_group(cell, group, cold, writer, incremental));
       if (is_last) release_pages(group);

@@ -46,7 +46,7 @@ class FrozenRows final : public FrozenState {
   void set_cold(std::unique_ptr<FrozenCold> cold) { cold_ = std::move(cold); }
 
   Status write(SnapshotWriter& writer, bool incremental) override;
-  void release_while_writing() override { is_last_write_ = true; }
+  void will_write_once(bool incremental) override;
   size_t size_hint() const override { return rows_ * layout_->row_bytes; }
 
  private:
@@ -69,7 +69,7 @@ class FrozenRows final : public FrozenState {
   int64_t now_ms_;
   uint64_t epoch_bits_;
   size_t rows_ = 0;
-  bool is_last_write_ = false;
+  bool writes_once_ = false;
   std::vector<FrozenGroup> groups_;  // In rising order.
   std::unique_ptr<FrozenCold> cold_;
 };

@@ -357,7 +357,6 @@ SnapshotFile write_snapshot(FrozenState& frozen, const std::string& path, bool i
   identity.is_delta = is_delta;
   identity.parallelism = 1;
   SnapshotFileWriter writer(local_file_system(), path, identity);
-  frozen.release_while_writing();
   SLUICE_CHECK(frozen.write(writer, is_delta).is_ok());
   return *writer.finish();
 }
@@ -382,6 +381,7 @@ CheckpointCost checkpoint_while_updating(Counters& counters, const std::vector<i
   CheckpointCost cost;
   const Stopwatch pause;
   std::unique_ptr<FrozenState> frozen = counters.rows->freeze();
+  frozen->will_write_once(true);
   cost.pause_s = pause.wall();
   std::atomic<bool> done{false};
   std::thread writer([&] {
@@ -405,19 +405,33 @@ CheckpointCost checkpoint_while_updating(Counters& counters, const std::vector<i
   return cost;
 }
 
+/// Where the tenth of all keys stands that changes before a checkpoint: in pages of its own, as
+/// with keys that came at the same time, or in all pages, each of which has to be copied.
+enum class Changes { kInOwnPages, kInAllPages };
+
+std::vector<int64_t> tenth_of_keys(uint64_t distinct, Changes changes) {
+  // Rows were made in this order.
+  std::vector<int64_t> keys = all_keys(distinct);
+  if (changes == Changes::kInAllPages) {
+    for (size_t i = 0; i < keys.size() / 10; ++i) keys[i] = keys[i * 10];
+  }
+  keys.resize(distinct / 10 / kBatchRows * kBatchRows);
+  return keys;
+}
+
 /// The middle one of several checkpoints, as in a job that takes them all the time. The first ones
 /// also get memory for copies of pages from the system; what that costs is told apart.
 /// `updates_outside`: for the rate outside of the checkpoint. Keys are drawn anew for the rate
 /// during it: those of the rate outside are in memory.
 void measure_checkpoint(const std::string& name, Counters& counters, uint64_t distinct,
-                        size_t updates_outside, const std::string& directory, Report& report) {
+                        Changes changes, size_t updates_outside, const std::string& directory,
+                        Report& report) {
   counters.update(all_keys(distinct));
   {
     const auto base = counters.rows->freeze();
     (void)write_snapshot(*base, join_path(directory, name + "-base"), false);
   }
-  std::vector<int64_t> changed = all_keys(distinct);
-  changed.resize(distinct / 10 / kBatchRows * kBatchRows);
+  const std::vector<int64_t> changed = tenth_of_keys(distinct, changes);
   std::vector<CheckpointCost> costs;
   for (uint64_t round = 0; round < kCheckpointRounds; ++round) {
     const auto path_of = [&](const char* what) {
@@ -460,16 +474,24 @@ void measure_checkpoint(const std::string& name, Counters& counters, uint64_t di
 void measure_checkpoints(uint64_t distinct, const std::string& directory, Report& report) {
   {
     Counters counters;
-    measure_checkpoint("hashmap", counters, distinct, 1 << 22, directory, report);
+    measure_checkpoint("hashmap", counters, distinct, Changes::kInOwnPages, 1 << 22, directory,
+                       report);
+  }
+  {
+    Counters counters;
+    measure_checkpoint("hashmap_spread", counters, distinct, Changes::kInAllPages, 1 << 22,
+                       directory, report);
   }
   {
     Counters counters(directory, size_t{4} << 30);
-    measure_checkpoint("rocksdb", counters, distinct, 1 << 22, directory, report);
+    measure_checkpoint("rocksdb", counters, distinct, Changes::kInOwnPages, 1 << 22, directory,
+                       report);
   }
   // Half of the updates read the store: fewer of both, or it takes minutes.
   const uint64_t fewer = distinct / 4;
   Counters counters(directory, state_bytes(fewer) / 2);
-  measure_checkpoint("rocksdb_half_in_memory", counters, fewer, 1 << 19, directory, report);
+  measure_checkpoint("rocksdb_half_in_memory", counters, fewer, Changes::kInOwnPages, 1 << 19,
+                     directory, report);
 }
 
 OperatorChains snapshot_of_three(uint64_t distinct, const std::string& directory) {

@@ -287,10 +287,16 @@ template <class M>
 void AttemptActor::send_manager(const M& message) {
   auto wire = wrap(settings_->fence, message);
   if (wire.is_ok()) {
-    send(settings_->manager, std::move(*wire));
+    post(std::move(*wire));
   } else {
     cancel_all(wire.status().message());
   }
+}
+
+template <class M>
+void AttemptActor::post(Wire<M> wire) {
+  settings_->outbox->post(std::move(wire),
+                          [this](auto stamped) { send(settings_->manager, std::move(stamped)); });
 }
 
 void AttemptActor::report(TaskId task, const std::function<void(proto::TaskReport&)>& fill) {
@@ -318,7 +324,7 @@ void AttemptActor::report_checkpoint(TaskId task, const SnapshotOutcome& outcome
     declined.status = wire.status();
     wire = fill(declined);
   }
-  if (wire.is_ok()) send(settings_->manager, std::move(*wire));
+  if (wire.is_ok()) post(std::move(*wire));
 }
 
 /// Reports what the task has answered, or looks again in a moment. One that is long in user code
@@ -343,7 +349,7 @@ void AttemptActor::report_numbers() {
     numbers.add_dead_letters(letters[dead_letters_reported_]);
   }
   auto wire = wrap(settings_->fence, numbers);
-  if (wire.is_ok()) send(settings_->manager, std::move(*wire));
+  if (wire.is_ok()) post(std::move(*wire));
 }
 
 void AttemptActor::fill_numbers(TaskId task, proto::TaskNumbers& numbers) {

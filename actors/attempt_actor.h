@@ -32,6 +32,7 @@ class AttemptActor final : public ActorBase {
     ActorHandle task_manager;  // The local one, which spawns tasks.
     ActorHandle hub;
     ActorHandle manager;  // Stands for this TaskManager in the JobManager; remote.
+    std::shared_ptr<ControlOutbox> outbox;
     /// A task does not come back from user code; does not return.
     std::function<void(const std::string& why)> on_stuck;
   };
@@ -70,6 +71,8 @@ class AttemptActor final : public ActorBase {
   void task_down(const caf::actor_addr& address);
   template <class M>
   void send_manager(const M& message);
+  template <class M>
+  void post(Wire<M> wire);
   TaskId sender_task();
   std::string display_name(TaskId id) const { return settings_->job.plan->graph.display_name(id); }
 

@@ -81,7 +81,7 @@ void ClusterGateActor::register_task_manager(const Wire<proto::RegisterTaskManag
   const std::string& incarnation = message->endpoint().incarnation();
   // It comes again because the connection broke: what it ran before is given up.
   if (const auto known = task_managers_.find(incarnation); known != task_managers_.end()) {
-    send(known->second, RegistrationLost{});
+    send(known->second, RegistrationLost{message->reason()});
   }
   auto settings = std::make_shared<RemoteTaskManagerActor::Settings>();
   settings->fence = settings_->fence;
@@ -89,7 +89,7 @@ void ClusterGateActor::register_task_manager(const Wire<proto::RegisterTaskManag
       Endpoint{message->endpoint().host(), message->endpoint().port(), incarnation});
   settings->slots = message->slots();
   settings->pid = message->pid();
-  settings->registration = message->sequence();
+  settings->outbox = std::make_shared<ControlOutbox>(message->sequence());
   settings->node = settings_->node;
   settings->clock = settings_->clock;
   settings->directory = settings_->directory;

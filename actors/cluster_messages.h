@@ -55,8 +55,18 @@ struct JobPrepared {
 struct DialAgain {};
 /// The lease has run out: tasks must end.
 struct LeaseExpired {};
-/// The JobManager does not know this process any more.
-struct RegistrationLost {};
+/// The JobManager does not know this process any more; to the actor that stands for a TaskManager:
+/// it registers again.
+struct RegistrationLost {
+  std::string reason;
+};
+struct RegistrationTimedOut {
+  int64_t registration = 0;
+};
+/// The other side has told how much it had sent; comes after all of it, unless that was lost.
+struct ControlTold {
+  ControlStamp sent;
+};
 /// All tasks of the attempt have ended.
 struct AttemptOver {
   AttemptKey key;
@@ -123,6 +133,7 @@ struct AttemptGone {
 struct BeginLease {
   ActorHandle gate;  // Of the JobManager.
   Fence fence;
+  std::shared_ptr<const ControlOutbox> outbox;  // Of this process.
   Duration interval{500};
   Duration lease{3750};
   int64_t asked_ns = 0;  // When the registration was sent, steady.
@@ -147,6 +158,13 @@ struct ChannelLost {
 struct WatchHeartbeats {
   std::string incarnation;
   ActorHandle task_manager;
+  std::shared_ptr<const ControlOutbox> outbox;  // To that TaskManager.
+};
+/// To HeartbeatWatchActor: what `task_manager` stands for must register again. Its heartbeats are
+/// no sign of life any more and are answered with that.
+struct RefuseHeartbeats {
+  std::string incarnation;
+  std::string reason;
 };
 struct HeartbeatsLost {};
 /// To the gate and to the actors that stand for TaskManagers: their processes are to end.
@@ -168,6 +186,8 @@ SLUICE_LOCAL_MESSAGE(sluice::JobPrepared)
 SLUICE_LOCAL_MESSAGE(sluice::DialAgain)
 SLUICE_LOCAL_MESSAGE(sluice::LeaseExpired)
 SLUICE_LOCAL_MESSAGE(sluice::RegistrationLost)
+SLUICE_LOCAL_MESSAGE(sluice::RegistrationTimedOut)
+SLUICE_LOCAL_MESSAGE(sluice::ControlTold)
 SLUICE_LOCAL_MESSAGE(sluice::AttemptOver)
 SLUICE_LOCAL_MESSAGE(sluice::CancelAttempt)
 SLUICE_LOCAL_MESSAGE(sluice::BeginAttempt)
@@ -186,6 +206,7 @@ SLUICE_LOCAL_MESSAGE(sluice::HeartbeatTick)
 SLUICE_LOCAL_MESSAGE(sluice::FrameArrived)
 SLUICE_LOCAL_MESSAGE(sluice::ChannelLost)
 SLUICE_LOCAL_MESSAGE(sluice::WatchHeartbeats)
+SLUICE_LOCAL_MESSAGE(sluice::RefuseHeartbeats)
 SLUICE_LOCAL_MESSAGE(sluice::HeartbeatsLost)
 SLUICE_LOCAL_MESSAGE(sluice::EndWorkers)
 SLUICE_LOCAL_MESSAGE(sluice::ReportArrived)

@@ -28,6 +28,15 @@ Status from_proto(const proto::StatusInfo& from) {
                       from.message(), from.may_retry() ? Retry::kWithBackoff : Retry::kNever);
 }
 
+void to_proto(const ControlStamp& sent, proto::ControlSent& to) {
+  to.set_registration(sent.registration);
+  to.set_messages(sent.number);
+}
+
+ControlStamp from_proto(const proto::ControlSent& from) {
+  return {from.registration(), from.messages()};
+}
+
 void to_proto(const Barrier& barrier, proto::BarrierInfo& to) {
   to.set_checkpoint(barrier.checkpoint.value);
   to.set_kind(static_cast<int>(barrier.kind));

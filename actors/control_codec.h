@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "actors/control_sequence.h"
 #include "actors/task_snapshots.h"
 #include "core/element.h"
 #include "core/ids.h"
@@ -20,6 +21,9 @@ TaskId from_proto(const proto::TaskRef& from);
 void to_proto(const Status& status, proto::StatusInfo& to);
 /// A code that this version does not know is kInternal.
 Status from_proto(const proto::StatusInfo& from);
+
+void to_proto(const ControlStamp& sent, proto::ControlSent& to);
+ControlStamp from_proto(const proto::ControlSent& from);
 
 void to_proto(const Barrier& barrier, proto::BarrierInfo& to);
 Barrier from_proto(const proto::BarrierInfo& from);

@@ -14,6 +14,10 @@ const char* fence_verdict_name(FenceVerdict verdict) {
       return "unknown sender";
     case FenceVerdict::kOldAttempt:
       return "old attempt";
+    case FenceVerdict::kDamaged:
+      return "damaged";
+    case FenceVerdict::kOutOfOrder:
+      return "out of order";
   }
   return "?";
 }

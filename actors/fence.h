@@ -28,8 +28,10 @@ enum class FenceVerdict {
   kOldEpoch,
   kUnknownSender,  // A process that was replaced, or never registered.
   kOldAttempt,
+  kDamaged,     // Its checksum does not match, so nothing of it can be believed.
+  kOutOfOrder,  // Behind one that is missing, or of an earlier registration.
 };
-inline constexpr size_t kFenceVerdicts = 5;
+inline constexpr size_t kFenceVerdicts = 7;
 const char* fence_verdict_name(FenceVerdict verdict);
 
 class FenceGate {

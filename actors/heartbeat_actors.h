@@ -4,6 +4,10 @@
 // HeartbeatActor (TaskManager) sends and holds the lease (actors/lease.h): it tells the worker when
 // the lease has run out, and ends the process when it finds that it was frozen. HeartbeatWatchActor
 // (JobManager) answers, and tells the actor that stands for a TaskManager when it stays silent.
+//
+// Heartbeats and their answers tell how many other messages their side has sent
+// (actors/control_sequence.h); who takes those is told by a message of this process, which comes
+// behind all that came over the same connection before.
 #pragma once
 
 #include <functional>
@@ -60,12 +64,19 @@ class HeartbeatWatchActor final : public ActorBase {
   const char* name() const override { return "heartbeat_watch"; }
 
  private:
+  struct Watched {
+    ActorHandle task_manager;
+    std::shared_ptr<const ControlOutbox> outbox;
+    std::string refused;  // Why it has to register again; empty: it has not.
+  };
   void beat(const Wire<proto::Heartbeat>& heartbeat);
+  void refuse(const ActorHandle& sender, const proto::Heartbeat& heartbeat,
+              const std::string& reason);
   void tick();
 
   Settings settings_;
   HeartbeatWatch watch_;
-  std::map<std::string, ActorHandle> watched_;
+  std::map<std::string, Watched> watched_;
 };
 
 /// Each with a thread of its own.

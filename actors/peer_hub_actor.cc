@@ -216,8 +216,9 @@ void PeerHubActor::open_channels(const Wire<proto::OpenChannels>& wire) {
   Peer* peer = arrival();
   const auto opening = unwrap(wire);
   const auto tasks = tasks_.find({wire.fence.job, wire.fence.attempt});
+  if (!opening.is_ok()) return drop(true);
   // An attempt that is over here, or never was: its frames find no token and are dropped.
-  if (peer == nullptr || !opening.is_ok() || tasks == tasks_.end()) {
+  if (peer == nullptr || tasks == tasks_.end()) {
     ++dropped_frames_;
     return;
   }

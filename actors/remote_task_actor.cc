@@ -6,26 +6,29 @@
 
 namespace sluice {
 
-void TaskDirectory::joined(const std::string& incarnation, TaskManagerInspection look) {
+void TaskDirectory::joined(const std::string& incarnation, int64_t registration,
+                           TaskManagerInspection look) {
   const std::lock_guard lock(mutex_);
-  task_managers_[incarnation] = std::move(look);
+  task_managers_[incarnation] = {registration, std::move(look)};
 }
 
 void TaskDirectory::heard(const std::string& incarnation, int64_t wall_ms) {
   const std::lock_guard lock(mutex_);
   const auto found = task_managers_.find(incarnation);
-  if (found != task_managers_.end()) found->second.heartbeat = wall_ms;
+  if (found != task_managers_.end()) found->second.look.heartbeat = wall_ms;
 }
 
-void TaskDirectory::left(const std::string& incarnation) {
+void TaskDirectory::left(const std::string& incarnation, int64_t registration) {
   const std::lock_guard lock(mutex_);
-  task_managers_.erase(incarnation);
+  const auto found = task_managers_.find(incarnation);
+  if (found == task_managers_.end() || found->second.registration != registration) return;
+  task_managers_.erase(found);
 }
 
 std::vector<TaskManagerInspection> TaskDirectory::task_managers() const {
   const std::lock_guard lock(mutex_);
   std::vector<TaskManagerInspection> looks;
-  for (const auto& [incarnation, look] : task_managers_) looks.push_back(look);
+  for (const auto& [incarnation, joined] : task_managers_) looks.push_back(joined.look);
   return looks;
 }
 
@@ -120,7 +123,8 @@ void RemoteTaskActor::command(const std::function<void(proto::TaskCommand&)>& fi
   fill(command);
   auto wire = wrap(settings_->fence, command);
   if (wire.is_ok()) {
-    send(settings_->worker, std::move(*wire));
+    settings_->outbox->post(std::move(*wire),
+                            [this](auto stamped) { send(settings_->worker, std::move(stamped)); });
   } else {
     fail(wire.status());
   }

@@ -21,10 +21,10 @@ namespace sluice {
 /// thread.
 class TaskDirectory {
  public:
-  /// TaskManagers, for inspection.
-  void joined(const std::string& incarnation, TaskManagerInspection look);
+  /// TaskManagers, for inspection. One that registers again has joined before it has left.
+  void joined(const std::string& incarnation, int64_t registration, TaskManagerInspection look);
   void heard(const std::string& incarnation, int64_t wall_ms);
-  void left(const std::string& incarnation);
+  void left(const std::string& incarnation, int64_t registration);
   std::vector<TaskManagerInspection> task_managers() const;
 
   void add(caf::actor_id actor, std::shared_ptr<const Endpoint> where);
@@ -35,7 +35,11 @@ class TaskDirectory {
  private:
   mutable std::mutex mutex_;
   std::map<caf::actor_id, std::shared_ptr<const Endpoint>> places_;
-  std::map<std::string, TaskManagerInspection> task_managers_;
+  struct Joined {
+    int64_t registration = 0;
+    TaskManagerInspection look;
+  };
+  std::map<std::string, Joined> task_managers_;
 };
 
 class RemoteTaskActor final : public ActorBase {
@@ -45,7 +49,8 @@ class RemoteTaskActor final : public ActorBase {
     Fence fence;  // With job and attempt.
     std::shared_ptr<const Endpoint> where;
     std::shared_ptr<TaskDirectory> directory;
-    ActorHandle worker;   // Remote.
+    ActorHandle worker;  // Remote.
+    std::shared_ptr<ControlOutbox> outbox;
     ActorHandle manager;  // Stands for the TaskManager; when it ends the task is lost.
     ActorHandle master;
     std::shared_ptr<TaskDetailsCell> details;  // Where a look at the task is answered.

@@ -11,6 +11,7 @@ RemoteTaskManagerActor::RemoteTaskManagerActor(ActorConfig& config,
                                                std::shared_ptr<Settings> settings)
     : ActorBase(config), settings_(std::move(settings)), gate_(settings_->fence.cluster) {
   gate_.raise_epoch(settings_->fence.leader_epoch);
+  inbox_.begin(settings_->outbox->sent().registration);
 }
 
 Behavior RemoteTaskManagerActor::make_behavior() {
@@ -34,27 +35,31 @@ Behavior RemoteTaskManagerActor::make_behavior() {
       [this](ProbeAgain) {
         settings_->node->probe(*settings_->where, caf::actor_cast<ActorHandle>(this));
       },
-      [this](const RegistrationLost&) { lost("it registers again"); },
+      [this](const RegistrationLost& again) {
+        lost("it registers again" + (again.reason.empty() ? "" : ": " + again.reason));
+      },
+      [this](const ControlTold& told) { take(inbox_.told(told.sent)); },
       [this](const Wire<proto::TasksDeployed>& wire) {
-        if (admit(wire.fence)) deployed(wire);
+        if (admit(wire)) deployed(wire);
       },
       [this](const Wire<proto::TaskReport>& wire) {
-        if (admit(wire.fence)) report(wire);
+        if (admit(wire)) report(wire);
       },
       [this](const Wire<proto::NumbersReported>& wire) {
-        if (admit(wire.fence)) numbers(wire);
+        if (admit(wire)) numbers(wire);
       },
       [this](const EndWorkers& end) {
         proto::EndProcess message;
         message.set_reason(end.reason);
-        send_worker({}, message);
+        send_uncounted(message);
         ending_ = true;  // Until it has gone, the message may be on its way.
+        send_later(this, kEndPause, end);
       },
   };
 }
 
 void RemoteTaskManagerActor::on_exit() {
-  settings_->directory->left(settings_->where->incarnation);
+  settings_->directory->left(settings_->where->incarnation, settings_->outbox->sent().registration);
   attempts_.clear();
   masters_.clear();
   settings_->worker = nullptr;
@@ -65,20 +70,22 @@ void RemoteTaskManagerActor::on_exit() {
 void RemoteTaskManagerActor::welcome() {
   const ActorHandle self = caf::actor_cast<ActorHandle>(this);
   // Watched before it knows, so that its first heartbeat is expected.
-  send(settings_->heartbeat_watch, WatchHeartbeats{settings_->where->incarnation, self});
+  send(settings_->heartbeat_watch,
+       WatchHeartbeats{settings_->where->incarnation, self, settings_->outbox});
   proto::TaskManagerRegistered registered;
   registered.set_node(settings_->where->node());
   registered.set_heartbeat_interval_ms(settings_->heartbeat_interval.count());
   registered.set_lease_ms(settings_->lease.count());
-  registered.set_sequence(settings_->registration);
-  send_worker({}, registered);
+  registered.set_sequence(settings_->outbox->sent().registration);
+  send_uncounted(registered);
   TaskManagerInspection look;
   look.node = settings_->where->node();
   look.slots = settings_->slots;
   look.pid = settings_->pid;
   look.registered = settings_->clock->wall_ms();
   look.heartbeat = look.registered;
-  settings_->directory->joined(settings_->where->incarnation, std::move(look));
+  settings_->directory->joined(settings_->where->incarnation,
+                               settings_->outbox->sent().registration, std::move(look));
   send(settings_->job_manager,
        RegisterTaskManager{self, settings_->slots, settings_->where->node()});
   note("TaskManager " + settings_->where->node() + " joined with " +
@@ -92,10 +99,43 @@ void RemoteTaskManagerActor::send_worker(AttemptKey key, const M& message) {
   fence.attempt = key.attempt;
   auto wire = wrap(fence, message);
   if (wire.is_ok()) {
-    send(settings_->worker, std::move(*wire));
+    settings_->outbox->post(std::move(*wire),
+                            [this](auto stamped) { send(settings_->worker, std::move(stamped)); });
   } else {
     lost(wire.status().message());
   }
+}
+
+/// What is sent again when nothing comes of it.
+template <class M>
+void RemoteTaskManagerActor::send_uncounted(const M& message) {
+  auto wire = wrap(settings_->fence, message);
+  if (wire.is_ok()) send(settings_->worker, std::move(*wire));
+}
+
+bool RemoteTaskManagerActor::may_be_believed(const Fence& fence, bool is_intact) {
+  if (!is_intact) {
+    gate_.count(FenceVerdict::kDamaged);
+    note("a message of TaskManager " + settings_->where->node() + " was damaged on its way");
+    return false;
+  }
+  return gate_.admit(fence, settings_->where->incarnation) == FenceVerdict::kAdmitted;
+}
+
+bool RemoteTaskManagerActor::is_next(const ControlStamp& stamp) {
+  if (take(inbox_.arrived(stamp))) return true;
+  gate_.count(FenceVerdict::kOutOfOrder);
+  return false;
+}
+
+/// Its tasks may run on until it knows, so they must not be started elsewhere yet.
+bool RemoteTaskManagerActor::take(ControlInbox::Verdict verdict) {
+  if (verdict == ControlInbox::Verdict::kMissed) {
+    const std::string why = "what it sent was lost on the way: " + inbox_.text();
+    note("TaskManager " + settings_->where->node() + " must register again: " + why);
+    send(settings_->heartbeat_watch, RefuseHeartbeats{settings_->where->incarnation, why});
+  }
+  return verdict == ControlInbox::Verdict::kInOrder;
 }
 
 void RemoteTaskManagerActor::deploy(const DeployTasks& command) {
@@ -151,6 +191,7 @@ ActorHandle RemoteTaskManagerActor::stand_in(const AttemptKey& key, const Attemp
   settings->where = settings_->where;
   settings->directory = settings_->directory;
   settings->worker = settings_->worker;
+  settings->outbox = settings_->outbox;
   settings->manager = caf::actor_cast<ActorHandle>(this);
   settings->master = attempt.master;
   const auto details = std::make_shared<TaskDetailsCell>();

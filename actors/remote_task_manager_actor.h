@@ -4,7 +4,9 @@
 // for the remote tasks. Ends when the process there is gone or its heartbeats stay away; who
 // monitors it (the JobManager, its remote tasks) then knows that everything there is gone. A
 // connection that breaks is not enough: the process may live and run its tasks until its lease
-// ends. Only when its host says that nobody listens there any more need nobody wait for that.
+// ends. Only when its host says that nobody listens there any more need nobody wait for that. Nor
+// is a message that the network lost: the process is told to register again, before which it ends
+// its tasks.
 #pragma once
 
 #include <map>
@@ -20,6 +22,8 @@ namespace sluice {
 class RemoteTaskManagerActor final : public ActorBase {
  public:
   static constexpr Duration kProbePause{200};
+  /// A process that was told to end and has not is told again.
+  static constexpr Duration kEndPause{100};
 
   struct Settings {
     NodeSystem* node = nullptr;
@@ -28,7 +32,7 @@ class RemoteTaskManagerActor final : public ActorBase {
     std::shared_ptr<const Endpoint> where;
     int slots = 1;
     int64_t pid = 0;
-    int64_t registration = 0;
+    std::shared_ptr<ControlOutbox> outbox;
     std::shared_ptr<TaskDirectory> directory;
     ActorHandle worker;  // Remote.
     ActorHandle job_manager;
@@ -60,17 +64,24 @@ class RemoteTaskManagerActor final : public ActorBase {
   void worker_down();
   void actor_down(const caf::actor_addr& address);
   void lost(const std::string& why);
-  bool admit(const Fence& fence) {
-    return gate_.admit(fence, settings_->where->incarnation) == FenceVerdict::kAdmitted;
+  template <class M>
+  bool admit(const Wire<M>& wire) {
+    return may_be_believed(wire.fence, is_intact(wire)) && is_next(wire.stamp);
   }
+  bool may_be_believed(const Fence& fence, bool is_intact);
+  bool is_next(const ControlStamp& stamp);
+  bool take(ControlInbox::Verdict verdict);
   template <class M>
   void send_worker(AttemptKey key, const M& message);
+  template <class M>
+  void send_uncounted(const M& message);
   void note(const std::string& text) const {
     if (settings_->on_note) settings_->on_note(text);
   }
 
   std::shared_ptr<Settings> settings_;
   FenceGate gate_;
+  ControlInbox inbox_;
   bool noted_break_ = false;
   bool ending_ = false;  // The process was told to end.
   /// Those that are not over: a cluster may live for as many attempts as it likes.

@@ -1,10 +1,10 @@
 // The messages that cross processes, as CAF sees them.
 //
 // Wire<M> is a fence, a version and the bytes of the Protobuf message M, encoded by the sender's
-// thread: CAF's one network thread only copies bytes. DataFrame and CreditFrame belong to a channel
-// whose fence was exchanged when it opened; they carry its token. Each type is registered by name
-// in register_wire_types(); no floating point number is ever given to CAF's serializer, which
-// neither keeps NaN nor returns from an infinity.
+// thread, and a checksum of it all, since CAF has none: its one network thread only copies bytes.
+// DataFrame and CreditFrame belong to a channel whose fence was exchanged when it opened; they
+// carry its token. Each type is registered by name in register_wire_types(); no floating point
+// number is ever given to CAF's serializer, which neither keeps NaN nor returns from an infinity.
 #pragma once
 
 #include <string>
@@ -14,13 +14,14 @@
 #include <caf/meta/type_name.hpp>
 
 #include "actors/caf_compat.h"
+#include "actors/control_sequence.h"
 #include "actors/fence.h"
 #include "core/status.h"
 #include "proto/control.pb.h"
 
 namespace sluice {
 
-inline constexpr uint16_t kWireVersion = 1;
+inline constexpr uint16_t kWireVersion = 2;
 /// Nothing larger is given to CAF.
 inline constexpr size_t kWireBytesMax = 1 << 20;
 
@@ -29,7 +30,22 @@ struct Wire {
   Fence fence;
   uint16_t version = kWireVersion;
   std::string body;
+  ControlStamp stamp;
+  uint32_t crc32c = 0;
 };
+/// Of everything in the envelope but the checksum itself.
+uint32_t wire_checksum(const Fence& fence, uint16_t version, const ControlStamp& stamp,
+                       const std::string& body);
+
+template <class M>
+bool is_intact(const Wire<M>& wire) {
+  return wire.crc32c == wire_checksum(wire.fence, wire.version, wire.stamp, wire.body);
+}
+/// After the last change of the envelope.
+template <class M>
+void seal(Wire<M>& wire) {
+  wire.crc32c = wire_checksum(wire.fence, wire.version, wire.stamp, wire.body);
+}
 
 /// Part of one stream element of a channel, see actors/element_frames.h.
 struct DataFrame {
@@ -65,7 +81,7 @@ typename Inspector::result_type inspect(Inspector& f, Fence& x) {
 }
 template <class Inspector, class M>
 typename Inspector::result_type inspect(Inspector& f, Wire<M>& x) {
-  return f(x.fence, x.version, x.body);
+  return f(x.fence, x.version, x.stamp.registration, x.stamp.number, x.crc32c, x.body);
 }
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, DataFrame& x) {
@@ -87,16 +103,18 @@ typename Inspector::result_type inspect(Inspector& f, SentSoFar& x) {
 /// The message in its envelope; kResourceExhausted when it is larger than may be sent.
 template <class M>
 Result<Wire<M>> wrap(const Fence& fence, const M& message) {
-  Wire<M> wire{fence, kWireVersion, message.SerializeAsString()};
+  Wire<M> wire{fence, kWireVersion, message.SerializeAsString(), {}, 0};
   if (wire.body.size() > kWireBytesMax) {
     return Status::resource_exhausted(std::string(M::descriptor()->name()) + " of " +
                                       std::to_string(wire.body.size()) +
                                       " bytes is larger than a message may be");
   }
+  seal(wire);
   return wire;
 }
 
-/// kCorruption when the bytes are no such message, kFailedPrecondition for another version.
+/// kCorruption when the bytes were damaged or are no such message, kFailedPrecondition for another
+/// version.
 template <class M>
 Result<M> unwrap(const Wire<M>& wire) {
   const std::string name(M::descriptor()->name());
@@ -105,7 +123,7 @@ Result<M> unwrap(const Wire<M>& wire) {
                                        ", this is " + std::to_string(kWireVersion));
   }
   M message;
-  if (wire.body.size() > kWireBytesMax || !message.ParseFromString(wire.body)) {
+  if (wire.body.size() > kWireBytesMax || !is_intact(wire) || !message.ParseFromString(wire.body)) {
     return Status::corruption(name + " cannot be read");
   }
   return message;

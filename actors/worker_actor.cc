@@ -37,22 +37,31 @@ Behavior WorkerActor::make_behavior() {
         if (refused->is_final()) return end(Status::failed_precondition(refused->reason()));
         note("the JobManager refused: " + refused->reason());
       },
+      [this](const RegistrationTimedOut& timeout) {
+        if (timeout.registration == registration_ && !manager_) lost("no answer to a registration");
+      },
+      [this](const ControlTold& told) { obey(inbox_.told(told.sent)); },
       [this](const Wire<proto::DeployTasks>& wire) {
-        if (admit(wire.fence)) deploy(wire);
+        if (admit(wire)) deploy(wire);
       },
       [this](JobPrepared& job) { prepared(job); },
       [this](const Wire<proto::TaskCommand>& wire) {
-        if (admit(wire.fence)) command(wire);
+        if (admit(wire)) command(wire);
       },
       [this](const Wire<proto::ReleaseAttempt>& wire) {
-        if (!admit(wire.fence)) return;
+        if (!admit(wire)) return;
         const AttemptKey key{wire.fence.job, wire.fence.attempt};
         preparing_.erase(key);
         const auto found = attempts_.find(key);
         if (found != attempts_.end()) send(found->second, CancelAttempt{"released"});
       },
       [this](const Wire<proto::EndProcess>& wire) {
-        if (admit(wire.fence)) end(Status::ok());
+        // Also instead of a welcome, and whatever is missing before it.
+        const bool is_awaited = manager_ || manager_gate_;
+        if (!is_awaited || !is_intact(wire)) return;
+        if (gate_.admit(wire.fence, manager_incarnation_) == FenceVerdict::kAdmitted) {
+          end(Status::ok());
+        }
       },
       [this](const AttemptOver& over) {
         attempts_.erase(over.key);
@@ -62,7 +71,9 @@ Behavior WorkerActor::make_behavior() {
         cancel_attempts("the lease has run out");
         lost("no word within the lease, so tasks end");
       },
-      [this](RegistrationLost) { lost("it does not know this TaskManager any more"); },
+      [this](const RegistrationLost& refused) {
+        lost("it does not know this TaskManager any more: " + refused.reason);
+      },
   };
 }
 
@@ -71,6 +82,7 @@ void WorkerActor::on_exit() {
   task_manager_ = nullptr;
   manager_gate_ = nullptr;
   manager_ = nullptr;
+  outbox_ = nullptr;
   settings_->hub = nullptr;
   settings_->heartbeat = nullptr;
 }
@@ -114,10 +126,12 @@ void WorkerActor::send_registration() {
   registration.set_topology(settings_->identity.topology);
   registration.set_epoch_seen(gate_.epoch());
   registration.set_sequence(++registration_);
+  registration.set_reason(lost_why_);
   registration_sent_ns_ = settings_->clock->steady_ns();
   auto wire = wrap(fence(), registration);
   if (!wire.is_ok()) return end(wire.status());
   send(manager_gate_, std::move(*wire));
+  send_later(this, kRegisterTimeout, RegistrationTimedOut{registration_});
 }
 
 void WorkerActor::registered(const Wire<proto::TaskManagerRegistered>& wire) {
@@ -130,6 +144,8 @@ void WorkerActor::registered(const Wire<proto::TaskManagerRegistered>& wire) {
   // The answer was so long on its way that the JobManager may have given us up again.
   if (waited_ns > lease.count() * 1'000'000) return lost("its welcome came too late");
   newest_.clear();
+  inbox_.begin(registration_);
+  outbox_ = std::make_shared<ControlOutbox>(registration_);
   manager_ = caf::actor_cast<ActorHandle>(current_sender());
   manager_incarnation_ = wire.fence.incarnation;
   monitor(manager_);
@@ -138,8 +154,8 @@ void WorkerActor::registered(const Wire<proto::TaskManagerRegistered>& wire) {
        " with " + std::to_string(settings_->slots) + " slots, leader epoch " +
        std::to_string(gate_.epoch()));
   send(settings_->heartbeat,
-       BeginLease{manager_gate_, fence(), Duration(message->heartbeat_interval_ms()), lease,
-                  registration_sent_ns_});
+       BeginLease{manager_gate_, fence(), outbox_, Duration(message->heartbeat_interval_ms()),
+                  lease, registration_sent_ns_});
 }
 
 void WorkerActor::lost(const std::string& why) {
@@ -150,15 +166,36 @@ void WorkerActor::lost(const std::string& why) {
   manager_ = nullptr;
   manager_gate_ = nullptr;
   manager_incarnation_.clear();
+  inbox_.end();
+  lost_why_ = why;
   dial();
 }
 
-bool WorkerActor::admit(const Fence& fence) {
+bool WorkerActor::may_be_believed(const Fence& fence, bool is_intact) {
+  if (!is_intact) {
+    gate_.count(FenceVerdict::kDamaged);
+    note("a message of the JobManager was damaged on its way");
+    return false;
+  }
   if (manager_incarnation_.empty()) {
     gate_.count(FenceVerdict::kUnknownSender);
     return false;
   }
   return gate_.admit(fence, manager_incarnation_) == FenceVerdict::kAdmitted;
+}
+
+bool WorkerActor::is_next(const ControlStamp& stamp) {
+  if (obey(inbox_.arrived(stamp))) return true;
+  gate_.count(FenceVerdict::kOutOfOrder);
+  return false;
+}
+
+/// What is missing may be anything, so everything begins anew.
+bool WorkerActor::obey(ControlInbox::Verdict verdict) {
+  if (verdict == ControlInbox::Verdict::kMissed) {
+    lost("what it sent was lost on the way: " + inbox_.text());
+  }
+  return verdict == ControlInbox::Verdict::kInOrder;
 }
 
 void WorkerActor::end(const Status& reason) {
@@ -202,7 +239,8 @@ void WorkerActor::prepared(JobPrepared& prepared) {
     for (const TaskId id : prepared.tasks) to_proto(id, *answer.add_missing());
     to_proto(prepared.status, *answer.mutable_status());
     auto wire = wrap(fence(prepared.key), answer);
-    if (wire.is_ok()) send(manager_, std::move(*wire));
+    if (!wire.is_ok()) return;
+    outbox_->post(std::move(*wire), [this](auto stamped) { send(manager_, std::move(stamped)); });
     return;
   }
   auto settings = std::make_shared<AttemptActor::Settings>();
@@ -215,6 +253,7 @@ void WorkerActor::prepared(JobPrepared& prepared) {
   settings->task_manager = task_manager_;
   settings->hub = settings_->hub;
   settings->manager = manager_;
+  settings->outbox = outbox_;
   settings->on_stuck = settings_->on_stuck;
   const ActorHandle attempt = spawn<AttemptActor>(std::move(settings));
   attempts_[prepared.key] = attempt;

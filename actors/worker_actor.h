@@ -4,8 +4,9 @@
 //   dialling → registering → registered ─ connection or registration lost ─► dialling
 //
 // Invariants: nothing of an older leader epoch is obeyed, and nothing but what answers the newest
-// registration; attempts end when the lease has run out, and have ended before another
-// registration is sent, since the JobManager then starts their tasks elsewhere.
+// registration, in the order in which it was sent and without gaps; attempts end when the lease has
+// run out, and have ended before another registration is sent, since the JobManager then starts
+// their tasks elsewhere.
 #pragma once
 
 #include <functional>
@@ -61,7 +62,13 @@ class WorkerActor final : public ActorBase {
   void prepared(JobPrepared& prepared);
   void command(const Wire<proto::TaskCommand>& wire);
   void cancel_attempts(const std::string& why);
-  bool admit(const Fence& fence);
+  template <class M>
+  bool admit(const Wire<M>& wire) {
+    return may_be_believed(wire.fence, is_intact(wire)) && is_next(wire.stamp);
+  }
+  bool may_be_believed(const Fence& fence, bool is_intact);
+  bool is_next(const ControlStamp& stamp);
+  bool obey(ControlInbox::Verdict verdict);
   void end(const Status& reason);
   void note(const std::string& text) const {
     if (settings_->on_note) settings_->on_note(text);
@@ -76,6 +83,9 @@ class WorkerActor final : public ActorBase {
   ActorHandle manager_gate_;  // What the JobManager published.
   ActorHandle manager_;       // What stands for us there.
   std::string manager_incarnation_;
+  ControlInbox inbox_;
+  std::shared_ptr<ControlOutbox> outbox_;  // Of the newest registration.
+  std::string lost_why_;                   // Why there will be another registration.
   bool noted_unreachable_ = false;
   bool dialling_ = false;
   bool wants_registration_ = false;  // As soon as the attempts have ended.

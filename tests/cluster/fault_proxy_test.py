@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Faults of the network between two TaskManagers, made by a proxy in front of each: whatever happens
-to a connection, what the job writes is what one undisturbed run would have written."""
+"""Faults of the network between two TaskManagers, made by a proxy in front of each, and between them and
+the JobManager, made by a proxy on the way of each: whatever happens to a connection, what the job writes
+is what one undisturbed run would have written."""
 import os
 import sys
 import time
@@ -92,6 +93,117 @@ def test_slow_link():
     def check(output, cluster):
         assert '"restarts":0' in output, output
     run(fault, check)
+
+
+# ---- between JobManager and TaskManagers --------------------------------------------------------
+
+SILENT = 5  # Seconds; without the fault being noticed the job stands still for longer.
+
+
+def run_controlled(check, at_start=None, fault=None, rate=24000):
+    """Runs the job over two TaskManagers that reach their JobManager through a proxy each. Faults of
+    `at_start` are asked for before the TaskManagers are there, those of `fault` while the job runs."""
+    job = Job(rate=rate, flags=["-D", "restart-strategy.exponential-delay.max-backoff=100ms"])
+    with TcpProxy() as first, TcpProxy() as second, job.cluster(parallelism=4) as cluster:
+        cluster.start_manager()
+        proxies = (first, second)
+        for proxy in proxies:
+            proxy.target = ("127.0.0.1", cluster.port)
+            if at_start:
+                at_start(proxy)
+        workers = [cluster.start_worker(slots=2, manager_port=proxy.port) for proxy in proxies]
+        if fault:
+            fault(job, cluster, proxies)
+        output = finished(cluster)
+        if at_start:
+            assert all(proxy.landed for proxy in proxies), "the fault never landed"
+        for worker in workers:
+            assert worker.end(SILENT) == 0, cluster.log()
+        check(output, cluster)
+        job.check_output(cluster)
+
+
+def strike(text, fault=TcpProxy.lose_message_of):
+    """A fault that hits the first message of one TaskManager that has the text, and waits until the
+    job has started again because of it."""
+    def do(job, cluster, proxies):
+        job.wait_for_checkpoints(cluster, 3)
+        mark = len(cluster.manager.lines)
+        land(proxies[:1], lambda proxy: fault(proxy, text))
+        cluster.manager.wait_for("it registers again: ", SILENT, mark)
+        cluster.manager.wait_for("restarting from checkpoint", SOON, mark)
+    return do
+
+
+def was_missed(output, cluster):
+    assert "only the first" in cluster.manager.log(), cluster.manager.log()
+    assert '"restarts":0' not in output, output
+
+
+def test_lost_command():
+    """What follows a command that never arrived is not obeyed: the TaskManager registers again."""
+    run_controlled(was_missed, fault=strike(b"sluice.TaskCommand"))
+
+
+def test_lost_report():
+    """The same for what a task reports."""
+    run_controlled(was_missed, fault=strike(b"sluice.TaskReport"))
+
+
+def test_damaged_command():
+    """A command of which a byte was flipped is not obeyed, and then it is one that never arrived."""
+    def check(output, cluster):
+        assert "a message of the JobManager was damaged" in cluster.log(), cluster.log()
+        was_missed(output, cluster)
+    run_controlled(check, fault=strike(b"sluice.TaskCommand", TcpProxy.damage_message_of))
+
+
+def test_damaged_report():
+    """The same for a report."""
+    def check(output, cluster):
+        assert "TaskManager 127.0.0.1" in cluster.manager.log(), cluster.log()
+        assert "was damaged on its way" in cluster.manager.log(), cluster.log()
+        was_missed(output, cluster)
+    run_controlled(check, fault=strike(b"sluice.TaskReport", TcpProxy.damage_message_of))
+
+
+def test_flipped_headers():
+    """One bit in each field of a header: kind, flags, size, number, sender, receiver. Some of them lose the
+    message, some end the connection, some mean nothing; the job gets on."""
+    def fault(job, cluster, proxies):
+        for text in (b"sluice.TaskReport", b"sluice.TaskCommand"):
+            for at in (0, 3, 7, 15, 23, 31):
+                land(proxies, lambda proxy, text=text, at=at: proxy.flip_header_of(text, at))
+                job.wait_for_checkpoints(cluster, 1)
+
+    def check(output, cluster):
+        assert '"restarts":0' not in output, output
+    run_controlled(check, fault=fault, rate=8000)
+
+
+def test_lost_deployment():
+    """Nothing follows it: what the next heartbeat tells is the only sign."""
+    run_controlled(was_missed, rate=0,
+                   at_start=lambda proxy: proxy.lose_message_of(b"sluice.DeployTasks"))
+
+
+def test_lost_registration():
+    """A TaskManager whose registration is not answered, because that or the answer was lost, tries again;
+    one whose order to end was lost gets it again."""
+    for text in (b"sluice.RegisterTaskManager", b"sluice.TaskManagerRegistered", b"sluice.EndProcess"):
+        run_controlled(lambda output, cluster: None, rate=0,
+                       at_start=lambda proxy, text=text: proxy.lose_message_of(text))
+
+
+def test_lost_heartbeats():
+    """Heartbeats, their answers and numbers for the display come again: not one of them is missed."""
+    def fault(job, cluster, proxies):
+        for text in (b"sluice.Heartbeat", b"sluice.HeartbeatAnswered"):
+            land(proxies, lambda proxy, text=text: proxy.lose_message_of(text))
+
+    def check(output, cluster):
+        assert '"restarts":0' in output, output
+    run_controlled(check, fault=fault)
 
 
 def main():

@@ -19,7 +19,7 @@ class Process:
         self.changed = threading.Condition()
         self.process = subprocess.Popen(
             [*prefix, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            stdin=subprocess.DEVNULL, env=environment)
+            errors="backslashreplace", stdin=subprocess.DEVNULL, env=environment)
         self.output = ""
         self.readers = [threading.Thread(target=self._read_errors, daemon=True),
                         threading.Thread(target=self._read_output, daemon=True)]
@@ -101,12 +101,13 @@ class LocalCluster:
         self.port = self.manager.port()
         return self.manager
 
-    def start_worker(self, slots=2, flags=(), arguments=None, environment=None):
+    def start_worker(self, slots=2, flags=(), arguments=None, environment=None, manager_port=None):
+        """`manager_port`: where it looks for the JobManager, if not where that one listens."""
         self.started += 1
         worker = Process(
             f"taskmanager {self.started}",
             [self.program, *(arguments or self.arguments), "--role", "taskmanager", "--jobmanager",
-             f"127.0.0.1:{self.port}", "--bind", "127.0.0.1:0", "--slots", str(slots),
+             f"127.0.0.1:{manager_port or self.port}", "--bind", "127.0.0.1:0", "--slots", str(slots),
              *self.worker_flags, *flags], environment)
         self.processes.append(worker)
         return worker

@@ -119,6 +119,15 @@ TEST_CASE("peer_hub: a credit that was damaged fails the connection's channels")
   }
 }
 
+TEST_CASE("peer_hub: an opening of channels that was damaged fails the connection's channels") {
+  HubWorld world;
+  auto damaged = *wrap({}, proto::OpenChannels());
+  damaged.fence.attempt ^= 1;
+  world.from_peer(damaged);
+  REQUIRE(world.task().lost.size() == 1);
+  CHECK(world.task().lost[0].code() == StatusCode::kCorruption);
+}
+
 TEST_CASE("peer_hub: as many messages as the other side has sent are no reason to fail") {
   HubWorld world;  // Which has opened a channel: one message.
   world.from_peer(make_sent_so_far(1));

@@ -1,8 +1,10 @@
 // Every type that crosses processes, through CAF's serializer and back.
 #include "actors/wire.h"
 
+#include <functional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include <caf/binary_deserializer.hpp>
 #include <caf/binary_serializer.hpp>
@@ -43,11 +45,15 @@ const std::string kBytes("\0\xFF\x7F\xF0 bits", 9);
 
 template <class M>
 struct Sample<Wire<M>> {
-  static Wire<M> make() { return {{"c", "i", INT64_MAX, UINT64_MAX, -3}, 9, kBytes}; }
+  static Wire<M> make() {
+    return {{"c", "i", INT64_MAX, UINT64_MAX, -3}, 9, kBytes, {INT64_MAX, UINT64_MAX}, UINT32_MAX};
+  }
   static bool equal(const Wire<M>& a, const Wire<M>& b) {
     return a.fence.cluster == b.fence.cluster && a.fence.incarnation == b.fence.incarnation &&
            a.fence.leader_epoch == b.fence.leader_epoch && a.fence.job == b.fence.job &&
-           a.fence.attempt == b.fence.attempt && a.version == b.version && a.body == b.body;
+           a.fence.attempt == b.fence.attempt && a.version == b.version && a.body == b.body &&
+           a.stamp.registration == b.stamp.registration && a.stamp.number == b.stamp.number &&
+           a.crc32c == b.crc32c;
   }
 };
 template <>
@@ -105,6 +111,36 @@ TEST_CASE("wire: a message of another version, damaged or too large is refused")
   proto::EndProcess large;
   large.set_reason(std::string(kWireBytesMax + 1, 'x'));
   CHECK(wrap({}, large).status().code() == StatusCode::kResourceExhausted);
+}
+
+TEST_CASE("wire: whatever is turned over in an envelope is noticed") {
+  using Message = Wire<proto::EndProcess>;
+  proto::EndProcess end;
+  end.set_reason("because");
+  Message whole = *wrap({"cluster", "sender", 3, 4, 5}, end);
+  whole.stamp = {6, 7};
+  CHECK_FALSE(is_intact(whole));
+  seal(whole);
+  CHECK(is_intact(whole));
+  const std::vector<std::function<void(Message&)>> damages = {
+      [](Message& wire) { wire.fence.cluster[0] ^= 1; },
+      [](Message& wire) { wire.fence.incarnation[5] ^= 64; },
+      [](Message& wire) { wire.fence.cluster.swap(wire.fence.incarnation); },
+      [](Message& wire) { wire.fence.leader_epoch ^= int64_t{1} << 40; },
+      [](Message& wire) { wire.fence.job ^= 2; },
+      [](Message& wire) { wire.fence.attempt ^= 1; },
+      [](Message& wire) { wire.stamp.registration ^= 1; },
+      [](Message& wire) { wire.stamp.number ^= 8; },
+      [](Message& wire) { wire.body.back() ^= 1; },
+      [](Message& wire) { wire.body.pop_back(); },
+      [](Message& wire) { wire.crc32c ^= 1; },
+  };
+  for (const auto& damage : damages) {
+    Message damaged = whole;
+    damage(damaged);
+    CHECK(unwrap(damaged).status().code() == StatusCode::kCorruption);
+  }
+  CHECK(unwrap(whole)->reason() == "because");
 }
 
 TEST_CASE("peer_link: bytes on their way are bounded, the rest waits in order") {

@@ -41,7 +41,7 @@ class TcpProxy:
         self._lock = threading.Lock()
         self._flip = None
         self._cut = None
-        self._lose = None
+        self._strike = None
         self._open = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -69,7 +69,17 @@ class TcpProxy:
     def lose_message_of(self, text):
         """The next message whose body contains `text` goes to an actor that does not exist."""
         with self._lock:
-            self._lose = text
+            self._strike = (text, MessageStream.HEADER - 4, 0x40)
+
+    def flip_header_of(self, text, at):
+        """The next message whose body contains `text` has the lowest bit of a byte of its header flipped."""
+        with self._lock:
+            self._strike = (text, at, 1)
+
+    def damage_message_of(self, text):
+        """The next message whose body contains `text` ends with another byte."""
+        with self._lock:
+            self._strike = (text, -1, 1)
 
     def cut(self):
         """Ends every connection there is."""
@@ -104,7 +114,7 @@ class TcpProxy:
         stream = MessageStream()
         try:
             while chunk := source.recv(self.CHUNK):
-                chunk = b"".join(self._misdirect(message) for message in stream.feed(chunk))
+                chunk = b"".join(self._struck(message) for message in stream.feed(chunk))
                 chunk, goes_on = self._spoil(chunk)
                 if self.delay_s:
                     time.sleep(self.delay_s)
@@ -119,14 +129,16 @@ class TcpProxy:
             except OSError:
                 pass
 
-    def _misdirect(self, message):
+    def _struck(self, message):
         with self._lock:
-            if self._lose is None or self._lose not in message[MessageStream.HEADER:]:
+            if self._strike is None or self._strike[0] not in message[MessageStream.HEADER:]:
                 return message
-            self._lose = None
+            _, at, mask = self._strike
+            self._strike = None
             self.landed += 1
-        last = MessageStream.HEADER - 1
-        return message[:last - 3] + bytes([message[last - 3] ^ 0x40]) + message[last - 2:]
+        struck = bytearray(message)
+        struck[at] ^= mask
+        return bytes(struck)
 
     def _spoil(self, chunk):
         """What is passed on of the chunk, and whether the connection lives on."""

@@ -23,20 +23,11 @@ Behavior AttemptActor::make_behavior() {
   monitor(settings_->worker);
   send_later(this, kReportInterval, ReportNumbers{});
   return {
-      [this](BeginAttempt& begin) {
-        DeployTasks deploy;
-        deploy.plan = settings_->job.plan;
-        deploy.metrics = settings_->job.metrics;
-        deploy.attempt = AttemptId{settings_->key.attempt};
-        deploy.tasks = std::move(begin.tasks);
-        deploy.master = caf::actor_cast<ActorHandle>(this);
-        deploy.checkpoints = settings_->job.checkpoints;
-        deploy.restore = settings_->job.restore;
-        send(settings_->task_manager, std::move(deploy));
-      },
+      [this](BeginAttempt& begin) { deploy(begin); },
       [this](const TasksDeployed& done) { deployed(done); },
       [this](const CommandArrived& arrived) { command(arrived.command); },
       [this](const PeersConnected& connected) { peers_connected(connected); },
+      [this](const PeerLost& lost) { peer_lost(lost); },
       [this](const CancelAttempt& cancel) { cancel_all(cancel.reason); },
       [this](ReportNumbers) {
         report_numbers();
@@ -111,6 +102,18 @@ void AttemptActor::on_exit() {
 }
 
 // ---- deployment ---------------------------------------------------------------------------------
+
+void AttemptActor::deploy(BeginAttempt& begin) {
+  DeployTasks deploy;
+  deploy.plan = settings_->job.plan;
+  deploy.metrics = settings_->job.metrics;
+  deploy.attempt = AttemptId{settings_->key.attempt};
+  deploy.tasks = std::move(begin.tasks);
+  deploy.master = caf::actor_cast<ActorHandle>(this);
+  deploy.checkpoints = settings_->job.checkpoints;
+  deploy.restore = settings_->job.restore;
+  send(settings_->task_manager, std::move(deploy));
+}
 
 void AttemptActor::deployed(const TasksDeployed& done) {
   proto::TasksDeployed answer;
@@ -226,6 +229,15 @@ void AttemptActor::peers_connected(const PeersConnected& connected) {
     links[found->second.peers[i].incarnation] = connected.links[i];
   }
   send(found->second.actor, OpenTask{make_peers(connected.task, found->second, links)});
+}
+
+void AttemptActor::peer_lost(const PeerLost& lost) {
+  for (const auto& [id, task] : tasks_) {
+    const bool concerned =
+        std::any_of(task.peers.begin(), task.peers.end(),
+                    [&](const Endpoint& peer) { return peer.incarnation == lost.incarnation; });
+    if (concerned && !task.ended) send(task.actor, ChannelLost{lost.status});
+  }
 }
 
 std::shared_ptr<TaskPeers> AttemptActor::make_peers(

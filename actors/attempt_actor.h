@@ -52,10 +52,12 @@ class AttemptActor final : public ActorBase {
   /// What was last reported, to send differences.
   using Counters = std::map<std::string, int64_t>;
 
+  void deploy(BeginAttempt& begin);
   void deployed(const TasksDeployed& deployed);
   void command(const proto::TaskCommand& command);
   void open(TaskId id, const proto::OpenTask& opening);
   void peers_connected(const PeersConnected& connected);
+  void peer_lost(const PeerLost& lost);
   std::shared_ptr<TaskPeers> make_peers(
       TaskId id, const TaskEntry& entry,
       const std::map<std::string, std::shared_ptr<PeerLink>>& links);

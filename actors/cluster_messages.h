@@ -87,6 +87,11 @@ struct DetailsDue {
   JobMetrics::AskedDetails asked;
   int looks_left = 0;
 };
+/// The connection to this process is lost.
+struct PeerLost {
+  std::string incarnation;
+  Status status;
+};
 struct CommandArrived {
   proto::TaskCommand command;
 };
@@ -193,6 +198,7 @@ SLUICE_LOCAL_MESSAGE(sluice::CancelAttempt)
 SLUICE_LOCAL_MESSAGE(sluice::BeginAttempt)
 SLUICE_LOCAL_MESSAGE(sluice::ReportNumbers)
 SLUICE_LOCAL_MESSAGE(sluice::DetailsDue)
+SLUICE_LOCAL_MESSAGE(sluice::PeerLost)
 SLUICE_LOCAL_MESSAGE(sluice::CommandArrived)
 SLUICE_LOCAL_MESSAGE(sluice::TaskStuck)
 SLUICE_LOCAL_MESSAGE(sluice::TasksPlaced)

@@ -470,7 +470,7 @@ Status start_worker(NodeSystem& node, ThreadPoolIoRunner& io, const GraphBuilder
   auto worker = std::make_shared<WorkerActor::Settings>();
   worker->own.incarnation = make_incarnation();
   PeerHubActor::Settings hub;
-  hub.node = &node;
+  hub.dial = [&node](const Endpoint& peer, const ActorHandle& to) { node.dial(peer, to); };
   hub.cluster = cluster.cluster;
   hub.incarnation = worker->own.incarnation;
   worker->hub = node.actors().spawn<PeerHubActor>(hub);

@@ -33,22 +33,14 @@ Behavior PeerHubActor::make_behavior() {
       },
       [this](const SentSoFar& sent) { compare(sent); },
       [this](TellSent) { tell_sent(); },
-      [this](const Wire<proto::Hello>& wire) {
-        const auto hello = unwrap(wire);
-        const ActorHandle sender = caf::actor_cast<ActorHandle>(current_sender());
-        if (!hello.is_ok() || !sender || wire.fence.cluster != settings_.cluster) return;
-        add_peer(endpoint_of(hello->from()), sender);
-      },
+      [this](const Wire<proto::Hello>& wire) { hello_arrived(wire); },
       [this](const Wire<proto::OpenChannels>& wire) { open_channels(wire); },
       [this](OwnEndpoint& own) { own_ = std::move(own.endpoint); },
       [this](TasksPlaced& placed) {
         auto& tasks = tasks_[placed.key];
         for (auto& [id, task] : placed.tasks) tasks[id] = std::move(task);
       },
-      [this](OutputOpened& opened) {
-        channels_[opened.token] = {opened.key, std::move(opened.task), opened.channel,
-                                   std::move(opened.link), nullptr};
-      },
+      [this](OutputOpened& opened) { output_opened(opened); },
       [this](const ConnectPeers& wanted) { connect(wanted); },
       [this](const Dialled& result) { dialled(result); },
       [this](const ConnectTimedOut& timeout) {
@@ -57,10 +49,7 @@ Behavior PeerHubActor::make_behavior() {
         fail_waiting(timeout.incarnation,
                      Status::unavailable("no connection within " + to_text(kConnectTimeout)));
       },
-      [this](const AttemptGone& gone) {
-        tasks_.erase(gone.key);
-        std::erase_if(channels_, [&](const auto& entry) { return entry.second.key == gone.key; });
-      },
+      [this](const AttemptGone& gone) { attempt_gone(gone.key); },
   };
 }
 
@@ -78,13 +67,19 @@ void PeerHubActor::connect(const ConnectPeers& wanted) {
   waiting_.push_back({wanted, caf::actor_cast<ActorHandle>(current_sender())});
   for (const Endpoint& peer : wanted.peers) {
     if (peers_.count(peer.incarnation) > 0 || dialling_.count(peer.incarnation) > 0) continue;
-    dialling_[peer.incarnation] = {peer, ++dials_};
-    if (settings_.incarnation < peer.incarnation) {
-      settings_.node->dial(peer, caf::actor_cast<ActorHandle>(this));
-    }
-    send_later(this, kConnectTimeout, ConnectTimedOut{peer.incarnation, dials_});
+    await(peer);
+    if (settings_.incarnation < peer.incarnation) dial(peer);
   }
   answer_waiting();
+}
+
+void PeerHubActor::await(const Endpoint& peer) {
+  dialling_[peer.incarnation] = {peer, ++dials_};
+  send_later(this, kConnectTimeout, ConnectTimedOut{peer.incarnation, dials_});
+}
+
+void PeerHubActor::dial(const Endpoint& peer) {
+  settings_.dial(peer, caf::actor_cast<ActorHandle>(this));
 }
 
 void PeerHubActor::dialled(const Dialled& result) {
@@ -94,22 +89,41 @@ void PeerHubActor::dialled(const Dialled& result) {
     fail_waiting(incarnation, result.status);
     return;
   }
+  Peer& peer = add_peer(result.endpoint, result.gate);
+  peer.own_connection = ++connections_;
+  say_hello(peer);
+  answer_waiting();
+}
+
+void PeerHubActor::say_hello(const Peer& peer) {
   proto::Hello hello;
   hello.mutable_from()->set_host(own_.host);
   hello.mutable_from()->set_port(own_.port);
   hello.mutable_from()->set_incarnation(settings_.incarnation);
   hello.set_sluice_version(kSluiceVersion);
+  hello.set_connection(peer.own_connection);
   auto wire = wrap(fence(), hello);
-  if (wire.is_ok()) send(result.gate, std::move(*wire));
-  add_peer(result.endpoint, result.gate);
+  if (wire.is_ok()) send(peer.hub, std::move(*wire));
 }
 
-void PeerHubActor::add_peer(const Endpoint& endpoint, const ActorHandle& hub) {
+void PeerHubActor::hello_arrived(const Wire<proto::Hello>& wire) {
+  const auto hello = unwrap(wire);
+  const ActorHandle sender = caf::actor_cast<ActorHandle>(current_sender());
+  if (!hello.is_ok() || !sender || wire.fence.cluster != settings_.cluster) return;
+  const auto known = peers_.find(hello->from().incarnation());
+  if (known != peers_.end() && known->second.told_connection == hello->connection()) return;
+  add_peer(endpoint_of(hello->from()), sender).told_connection = hello->connection();
+  answer_waiting();
+}
+
+PeerHubActor::Peer& PeerHubActor::add_peer(const Endpoint& endpoint, const ActorHandle& hub) {
   dialling_.erase(endpoint.incarnation);
   Peer& peer = peers_[endpoint.incarnation];
-  if (peer.link) peer.link->close();
+  // It comes again: the other side has seen the connection end, this one has not.
+  if (peer.link) lose(peer);
+  peer = {};
+  peer.endpoint = endpoint;
   peer.hub = hub;
-  peer.arrived = 0;
   monitor(hub);
   const ActorHandle self = caf::actor_cast<ActorHandle>(this);
   PeerLink::Transport transport;
@@ -121,17 +135,22 @@ void PeerHubActor::add_peer(const Endpoint& endpoint, const ActorHandle& hub) {
   transport.taken = [self, hub](FramesTaken taken) { caf::send_as(self, hub, taken); };
   transport.sent = [self, hub](SentSoFar sent) { caf::send_as(self, hub, sent); };
   peer.link = std::make_shared<PeerLink>(endpoint.node(), std::move(transport));
-  answer_waiting();
+  return peer;
 }
 
 void PeerHubActor::answer_waiting() {
   std::erase_if(waiting_, [this](const Waiting& waiting) {
+    const auto& wanted = waiting.wanted.peers;
+    const bool all = std::all_of(wanted.begin(), wanted.end(), [this](const Endpoint& peer) {
+      return peers_.count(peer.incarnation) > 0;
+    });
+    if (!all) return false;
     PeersConnected connected;
     connected.task = waiting.wanted.task;
-    for (const Endpoint& peer : waiting.wanted.peers) {
-      const auto found = peers_.find(peer.incarnation);
-      if (found == peers_.end()) return false;
-      connected.links.push_back(found->second.link);
+    for (const Endpoint& wanted_peer : wanted) {
+      Peer& peer = peers_[wanted_peer.incarnation];
+      peer.attempts.insert(waiting.reply_to);
+      connected.links.push_back(peer.link);
     }
     send(waiting.reply_to, std::move(connected));
     return true;
@@ -158,11 +177,25 @@ void PeerHubActor::peer_down(const caf::actor_addr& address) {
     return entry.second.hub.address() == address;
   });
   if (lost == peers_.end()) return;
-  const std::shared_ptr<PeerLink> link = lost->second.link;
+  Peer peer = std::move(lost->second);
   peers_.erase(lost);
-  link->close();
-  fail_channels(link,
-                Status::unavailable("the connection to TaskManager " + link->node() + " was lost"));
+  lose(peer);
+  const std::string& incarnation = peer.endpoint.incarnation;
+  if (settings_.incarnation < incarnation || dialling_.count(incarnation) > 0) return;
+  await(peer.endpoint);
+  dial(peer.endpoint);
+}
+
+/// The connection is no more. Attempts are told, too: they may have tasks that wait for a channel
+/// which the other side was to open.
+void PeerHubActor::lose(Peer& peer) {
+  peer.link->close();
+  const Status status =
+      Status::unavailable("the connection to TaskManager " + peer.link->node() + " was lost");
+  fail_channels(peer.link, status);
+  for (const ActorHandle& attempt : peer.attempts) {
+    send(attempt, PeerLost{peer.endpoint.incarnation, status});
+  }
 }
 
 /// The tasks with channels over this connection fail; the channels are gone.
@@ -178,10 +211,33 @@ void PeerHubActor::fail_channels(const std::shared_ptr<PeerLink>& link, const St
   });
 }
 
+void PeerHubActor::output_opened(OutputOpened& opened) {
+  const bool is_lost = std::none_of(peers_.begin(), peers_.end(), [&](const auto& entry) {
+    return entry.second.link == opened.link;
+  });
+  // It ended between being given to the attempt and being used.
+  if (is_lost) {
+    send(opened.task, ChannelLost{Status::unavailable("the connection to TaskManager " +
+                                                      opened.link->node() + " was lost")});
+    return;
+  }
+  channels_[opened.token] = {opened.key, std::move(opened.task), opened.channel,
+                             std::move(opened.link), nullptr};
+}
+
+void PeerHubActor::attempt_gone(const AttemptKey& key) {
+  const ActorHandle attempt = caf::actor_cast<ActorHandle>(current_sender());
+  tasks_.erase(key);
+  std::erase_if(channels_, [&](const auto& entry) { return entry.second.key == key; });
+  for (auto& [incarnation, peer] : peers_) peer.attempts.erase(attempt);
+}
+
 PeerHubActor::Peer* PeerHubActor::sender_peer() {
   const auto sender = current_sender();
   for (auto& [incarnation, peer] : peers_) {
-    if (peer.hub.address() == sender) return &peer;
+    if (peer.hub.address() != sender) continue;
+    peer.is_heard = true;
+    return &peer;
   }
   return nullptr;
 }
@@ -193,7 +249,11 @@ PeerHubActor::Peer* PeerHubActor::arrival() {
 }
 
 void PeerHubActor::tell_sent() {
-  for (auto& [incarnation, peer] : peers_) peer.link->tell_sent();
+  for (auto& [incarnation, peer] : peers_) {
+    // Whoever has not heard of the connection would wait for it.
+    if (peer.own_connection > 0 && !peer.is_heard) say_hello(peer);
+    peer.link->tell_sent();
+  }
   send_later(this, kTellSentInterval, TellSent{});
 }
 

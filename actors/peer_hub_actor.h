@@ -1,13 +1,17 @@
 // What other TaskManagers reach of this one: connections to them, and the channels on these.
 //
 // Of two processes the one with the smaller incarnation dials, the other waits for its Hello, so
-// two connections never race. Frames are passed on to their task by token; a token that is not
-// known belongs to an attempt that is over: dropped and counted. When a connection is lost, or a
-// message on it, the tasks whose channels used it are told, nobody else.
+// two connections never race. Only when the latter has seen the connection end it dials itself, and
+// at once: the former may take it for alive, and would not dial before CAF gave it up. Frames are
+// passed on to their task by token; a token that is not known belongs to an attempt that is over:
+// dropped and counted. When a connection is lost, or a message on it, the tasks whose channels used
+// it are told, nobody else.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,7 +29,8 @@ class PeerHubActor final : public ActorBase {
   static constexpr Duration kTellSentInterval{1000};
 
   struct Settings {
-    NodeSystem* node = nullptr;
+    /// Connects in the background; the second one gets Dialled.
+    std::function<void(const Endpoint&, const ActorHandle&)> dial;
     std::string cluster;
     std::string incarnation;
   };
@@ -37,8 +42,13 @@ class PeerHubActor final : public ActorBase {
 
  private:
   struct Peer {
+    Endpoint endpoint;
     ActorHandle hub;
     std::shared_ptr<PeerLink> link;
+    std::set<ActorHandle> attempts;  // That were given the link.
+    int64_t told_connection = 0;     // Of the Hello that it came with; 0: this side dialled.
+    int64_t own_connection = 0;      // Of the Hello that this side sent; 0: the other one dialled.
+    bool is_heard = false;           // Something has come from there.
     uint64_t taken_bytes = 0;
     uint64_t arrived = 0;  // Messages of its link.
   };
@@ -61,8 +71,12 @@ class PeerHubActor final : public ActorBase {
   };
 
   void connect(const ConnectPeers& wanted);
+  void dial(const Endpoint& peer);
+  void await(const Endpoint& peer);
   void dialled(const Dialled& result);
-  void add_peer(const Endpoint& endpoint, const ActorHandle& hub);
+  void hello_arrived(const Wire<proto::Hello>& wire);
+  void say_hello(const Peer& peer);
+  Peer& add_peer(const Endpoint& endpoint, const ActorHandle& hub);
   void answer_waiting();
   void fail_waiting(const std::string& incarnation, const Status& status);
   void open_channels(const Wire<proto::OpenChannels>& wire);
@@ -72,7 +86,10 @@ class PeerHubActor final : public ActorBase {
   void compare(const SentSoFar& sent);
   void fail_channels(const std::shared_ptr<PeerLink>& link, const Status& status);
   void frame_arrived(DataFrame& frame);
+  void output_opened(OutputOpened& opened);
+  void attempt_gone(const AttemptKey& key);
   void peer_down(const caf::actor_addr& address);
+  void lose(Peer& peer);
   Peer* sender_peer();
   /// The same, for a message that the other side has counted.
   Peer* arrival();
@@ -83,6 +100,7 @@ class PeerHubActor final : public ActorBase {
   std::map<std::string, Peer> peers_;     // By incarnation.
   std::map<std::string, Dial> dialling_;  // Or waiting for its Hello.
   int64_t dials_ = 0;
+  int64_t connections_ = 0;  // That this side dialled.
   std::vector<Waiting> waiting_;
   std::map<uint64_t, Channel> channels_;  // By token.
   std::map<AttemptKey, std::map<TaskId, ActorHandle>> tasks_;

@@ -13,6 +13,8 @@ import cluster_test  # noqa: E402
 from cluster_test import FLIGHTS, HOUR, SOON, Job, finished  # noqa: E402
 from tcp_proxy import TcpProxy  # noqa: E402
 
+SILENT = 5  # Seconds; the job would wait for longer if a fault were not noticed.
+
 AIRPORT = b"ORD"  # In nearly every batch of flights, and in nothing else.
 
 
@@ -81,6 +83,40 @@ def test_lost_message():
     run(fault, check)
 
 
+def test_lost_hello():
+    """Who has dialled says so again until the other side is heard, which does not wait for ever; what was
+    sent before it knew is missed, as ever."""
+    job = Job(rate=0)
+    with TcpProxy() as first, TcpProxy() as second, job.cluster(parallelism=4) as cluster:
+        cluster.start_manager()
+        proxies = (first, second)
+        for proxy in proxies:
+            proxy.lose_message_of(b"sluice.Hello")
+            worker = cluster.start_worker(slots=2, flags=["--advertise", f"127.0.0.1:{proxy.port}"])
+            proxy.target = ("127.0.0.1", worker.port())
+        output = finished(cluster)
+        assert sum(proxy.landed for proxy in proxies) == 1, "the fault never landed"
+        assert "no connection within" not in cluster.manager.log(), cluster.manager.log()
+        assert '"status":"FINISHED"' in output, output
+        job.check_output(cluster)
+
+
+def test_cut_seen_by_one_side():
+    """The other one takes the connection for alive: the job must not wait until it knows better."""
+    def fault(job, cluster, proxies):
+        for dialler in (False, True):
+            mark = len(cluster.manager.lines)
+            land(proxies, lambda proxy, dialler=dialler: proxy.cut_for_one(dialler))
+            cluster.manager.wait_for("restarting from checkpoint", SOON, mark)
+            cluster.manager.wait_for("the job runs again", SILENT, mark)
+            job.wait_for_checkpoints(cluster, 1)
+
+    def check(output, cluster):
+        assert "no connection within" not in cluster.manager.log(), cluster.manager.log()
+        assert '"restarts":0' not in output, output
+    run(fault, check)
+
+
 def test_slow_link():
     """Each piece of data takes a tenth of a second longer: slower, and no fault."""
     def fault(job, cluster, proxies):
@@ -96,9 +132,6 @@ def test_slow_link():
 
 
 # ---- between JobManager and TaskManagers --------------------------------------------------------
-
-SILENT = 5  # Seconds; without the fault being noticed the job stands still for longer.
-
 
 def run_controlled(check, at_start=None, fault=None, rate=24000):
     """Runs the job over two TaskManagers that reach their JobManager through a proxy each. Faults of

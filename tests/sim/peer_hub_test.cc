@@ -22,10 +22,13 @@ struct Received {
 /// A hub with one connection and one channel that comes in over it.
 class HubWorld {
  public:
-  HubWorld() {
+  explicit HubWorld(const std::string& own = "own") {
     PeerHubActor::Settings settings;
     settings.cluster = "cluster";
-    settings.incarnation = "own";
+    settings.incarnation = own;
+    settings.dial = [this](const Endpoint& peer, const ActorHandle&) {
+      dialled_.push_back(peer.incarnation);
+    };
     hub_ = system_->spawn<PeerHubActor>(settings);
     task_ = system_->spawn<Probe>([this]() -> Behavior {
       return {[this](const ChannelLost& lost) { received_.lost.push_back(lost.status); },
@@ -33,23 +36,24 @@ class HubWorld {
               [this](const Credit& credit) { received_.credits += credit.credits; }};
     });
     peer_ = system_->spawn<Probe>([]() -> Behavior { return {[](const FramesTaken&) {}}; });
-    Fence fence;
-    fence.cluster = "cluster";
-    fence.job = kAttempt.job;
-    fence.attempt = kAttempt.attempt;
-    proto::Hello hello;
-    hello.mutable_from()->set_incarnation("other");
-    from_peer(*wrap(fence, hello));
+    attempt_ = system_->spawn<Probe>([this]() -> Behavior {
+      return {[this](const PeersConnected& connected) { connected_ = connected; },
+              [this](const PeerLost& lost) { lost_peers_.push_back(lost.incarnation); }};
+    });
+    fence_.cluster = "cluster";
+    fence_.job = kAttempt.job;
+    fence_.attempt = kAttempt.attempt;
+    say_hello(1);
     const TaskId task{VertexId{3}, 0};
     caf::anon_send(hub_, TasksPlaced{kAttempt, {{task, task_}}});
     proto::OpenChannels open;
     auto& channel = *open.add_channels();
     channel.set_token(kOpenToken);
     channel.mutable_receiver()->set_vertex(task.vertex.value);
-    from_peer(*wrap(fence, open));
+    from_peer(*wrap(fence_, open));
   }
   ~HubWorld() {
-    for (const ActorHandle& actor : {hub_, task_, peer_}) system_.end(actor);
+    for (const ActorHandle& actor : {hub_, task_, attempt_, peer_}) system_.end(actor);
   }
   HubWorld(const HubWorld&) = delete;
   HubWorld& operator=(const HubWorld&) = delete;
@@ -61,12 +65,40 @@ class HubWorld {
   }
   const Received& task() const { return received_; }
 
+  void say_hello(int64_t connection) {
+    proto::Hello hello;
+    hello.set_connection(connection);
+    hello.mutable_from()->set_incarnation("other");
+    from_peer(*wrap(fence_, hello));
+  }
+  /// The attempt asks for the connection; true: it has got it.
+  bool connect() {
+    connected_ = {};
+    caf::send_as(attempt_, hub_, ConnectPeers{TaskId{}, {{"host", 1, "other"}}});
+    system_.drain();
+    return connected_.links.size() == 1;
+  }
+  /// The task sends over the connection that the attempt has got.
+  void open_output() {
+    caf::anon_send(hub_, OutputOpened{kAttempt, 0x7777, task_, 0, connected_.links.at(0)});
+    system_.drain();
+  }
+  /// This side sees the connection end.
+  void cut() { system_.end(peer_); }
+  const std::vector<std::string>& dialled() const { return dialled_; }
+  const std::vector<std::string>& lost_peers() const { return lost_peers_; }
+
  private:
   Received received_;
+  std::vector<std::string> dialled_;
+  std::vector<std::string> lost_peers_;
+  PeersConnected connected_;
+  Fence fence_;
   DrainedSystem system_;
   ActorHandle hub_;
   ActorHandle task_;
   ActorHandle peer_;
+  ActorHandle attempt_;
 };
 
 /// The only frame of an end of data.
@@ -126,6 +158,48 @@ TEST_CASE("peer_hub: an opening of channels that was damaged fails the connectio
   world.from_peer(damaged);
   REQUIRE(world.task().lost.size() == 1);
   CHECK(world.task().lost[0].code() == StatusCode::kCorruption);
+}
+
+TEST_CASE("peer_hub: who waits for the other side's calls calls itself when a connection ends") {
+  HubWorld world("own");
+  REQUIRE(world.connect());
+  CHECK(world.dialled().empty());
+  world.cut();
+  CHECK(world.dialled() == std::vector<std::string>{"other"});
+  // A task with a channel there, and the attempt for those that have none yet.
+  CHECK(world.task().lost.size() == 1);
+  CHECK(world.lost_peers() == std::vector<std::string>{"other"});
+}
+
+TEST_CASE("peer_hub: who calls does so again when the connection is wanted again") {
+  HubWorld world("ahead");
+  REQUIRE(world.connect());
+  world.cut();
+  CHECK(world.dialled().empty());
+  CHECK_FALSE(world.connect());
+  CHECK(world.dialled() == std::vector<std::string>{"other"});
+}
+
+TEST_CASE("peer_hub: a call from whom one is connected with says that the connection has ended") {
+  HubWorld world;
+  REQUIRE(world.connect());
+  world.say_hello(1);
+  CHECK(world.task().lost.empty());
+  world.say_hello(2);
+  CHECK(world.task().lost.size() == 1);
+  CHECK(world.lost_peers() == std::vector<std::string>{"other"});
+  CHECK(world.connect());
+  world.open_output();
+  CHECK(world.task().lost.size() == 1);
+}
+
+TEST_CASE("peer_hub: a channel over a connection that has ended meanwhile fails its task") {
+  HubWorld world;
+  REQUIRE(world.connect());
+  world.say_hello(2);
+  REQUIRE(world.task().lost.size() == 1);
+  world.open_output();  // The attempt has the link of before.
+  CHECK(world.task().lost.size() == 2);
 }
 
 TEST_CASE("peer_hub: as many messages as the other side has sent are no reason to fail") {

@@ -29,6 +29,21 @@ class MessageStream:
         return messages
 
 
+class Connection:
+    """Its two ends at the proxy: the one that was dialled, and the one that dials the target."""
+
+    def __init__(self, near, far):
+        self.near, self.far = near, far
+        self.is_half = False  # One end was cut, which the other one is not told.
+
+    def close(self, *ends):
+        for end in ends or (self.near, self.far):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # The other side was faster.
+
+
 class TcpProxy:
     """Listens on 127.0.0.1:`port` and passes on to `target`, an (address, port) set later."""
 
@@ -83,13 +98,21 @@ class TcpProxy:
 
     def cut(self):
         """Ends every connection there is."""
+        for connection in self._take_connections():
+            connection.close()
+
+    def cut_for_one(self, dialler):
+        """The connections there are end for the side that dialled, or for the one that listens; the other
+        one sees them stay, and silent."""
+        for connection in self._take_connections():
+            connection.is_half = True
+            connection.close(connection.near if dialler else connection.far)
+            self.landed += 1
+
+    def _take_connections(self):
         with self._lock:
-            ends, self._open = self._open, set()
-        for end in ends:
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # The other side was faster.
+            connections, self._open = self._open, set()
+        return connections
 
     # -- passing on --
 
@@ -105,12 +128,13 @@ class TcpProxy:
                 near.close()
                 continue
             far.settimeout(None)
+            connection = Connection(near, far)
             with self._lock:
-                self._open |= {near, far}
+                self._open.add(connection)
             for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+                threading.Thread(target=self._pump, args=(connection, source, sink), daemon=True).start()
 
-    def _pump(self, source, sink):
+    def _pump(self, connection, source, sink):
         stream = MessageStream()
         try:
             while chunk := source.recv(self.CHUNK):
@@ -118,16 +142,15 @@ class TcpProxy:
                 chunk, goes_on = self._spoil(chunk)
                 if self.delay_s:
                     time.sleep(self.delay_s)
+                if connection.is_half:
+                    continue  # Nobody hears it.
                 sink.sendall(chunk)
                 if not goes_on:
                     break
         except OSError:
             pass  # One end is gone: so is the connection.
-        for end in (source, sink):
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        if not connection.is_half:
+            connection.close()
 
     def _struck(self, message):
         with self._lock:

@@ -32,7 +32,7 @@ JobResult run_to_end(const PreparedJob& job, const JobSettings& settings,
   EmbeddedCluster cluster(cluster_settings(*job.plan));
   cluster.submit({job.plan, job.metrics,
                   [outcome](JobResult result) { outcome->set(std::move(result)); }, job.checkpoints,
-                  settings.on_note});
+                  settings.on_note, /*is_held=*/true});
   if (settings.control != nullptr) {
     settings.control->impl().listen(
         [&cluster, note = settings.on_note](auto request) { steer(cluster, request, note); });
@@ -41,6 +41,7 @@ JobResult run_to_end(const PreparedJob& job, const JobSettings& settings,
       {&cluster, job.plan, job.metrics, job.checkpoints, log, outcome, &system_clock(), nullptr});
   std::shared_ptr<void> served =
       settings.serve ? settings.serve(client, settings.on_note) : nullptr;
+  cluster.start_jobs();
   JobResult result = wait_for_end(*outcome, settings, *job.metrics);
   served.reset();
   if (settings.control != nullptr) settings.control->impl().listen(nullptr);

@@ -154,9 +154,9 @@ struct JobSettings {
   RestoreRequest restore;
   /// Optional.
   JobControl* control = nullptr;
-  /// Called once the job is submitted, with what looks at it and steers it from any thread, and
-  /// what adds to its log; the returned object is destroyed when the job has ended, before the
-  /// client is. Optional.
+  /// Called when the job is there and before it starts, with what looks at it and steers it from
+  /// any thread, and what adds to its log; the returned object is destroyed when the job has ended,
+  /// before the client is. Optional.
   std::function<std::shared_ptr<void>(ClusterClient&, const Note&)> serve;
 };
 

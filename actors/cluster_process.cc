@@ -100,6 +100,7 @@ class ManagerNode final : public SteeredCluster {
 
   Result<int> listen() { return node_.publish(gate_); }
   void submit(SubmitJob job) { send_from_outside(job_manager_, std::move(job)); }
+  void start_jobs() override { send_from_outside(job_manager_, StartJob{}); }
   void stop_jobs(StopJob stop) override { send_from_outside(job_manager_, std::move(stop)); }
   void cancel_jobs() override { send_from_outside(job_manager_, CancelJob{}); }
   void inspect(InspectJob inspect) override { send_from_outside(job_manager_, std::move(inspect)); }
@@ -302,7 +303,7 @@ JobResult run_once(ManagerNode& node, const PreparedJob& job, const JobSettings&
   const auto outcome = std::make_shared<JobOutcome>();
   node.submit({job.plan, job.metrics,
                [outcome](JobResult result) { outcome->set(std::move(result)); }, job.checkpoints,
-               settings.on_note});
+               settings.on_note, /*is_held=*/true});
   if (settings.control != nullptr) {
     auto& control = settings.control->impl();
     control.listen([&node, note = settings.on_note](auto request) { steer(node, request, note); });
@@ -314,6 +315,7 @@ JobResult run_once(ManagerNode& node, const PreparedJob& job, const JobSettings&
                          &system_clock(), ask, [&node] { return node.task_managers(); }});
   std::shared_ptr<void> served =
       settings.serve ? settings.serve(client, settings.on_note) : nullptr;
+  node.start_jobs();
   std::optional<SlotWatch> watch;
   if (reactive) watch.emplace(node, job.plan, rescale, settings.on_note);
   JobResult result = wait_for_end(*outcome, settings, *job.metrics);

@@ -64,6 +64,8 @@ void EmbeddedCluster::submit(SubmitJob submission) {
   send_from_outside(system_->job_manager(), std::move(submission));
 }
 
+void EmbeddedCluster::start_jobs() { send_from_outside(system_->job_manager(), StartJob{}); }
+
 void EmbeddedCluster::stop_jobs(StopJob stop) {
   send_from_outside(system_->job_manager(), std::move(stop));
 }

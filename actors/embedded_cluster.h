@@ -27,6 +27,7 @@ class EmbeddedCluster final : public SteeredCluster {
   EmbeddedCluster& operator=(const EmbeddedCluster&) = delete;
 
   void submit(SubmitJob submission);
+  void start_jobs() override;
   void stop_jobs(StopJob stop) override;
   void cancel_jobs() override;
   void inspect(InspectJob inspect) override;

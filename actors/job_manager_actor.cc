@@ -27,6 +27,7 @@ Behavior JobManagerActor::make_behavior() {
         if (jobs_.count(wanted.job) > 0) offer_slots(wanted);
       },
       [this](const JobEnded& ended) { job_ended(ended.job, ended.result); },
+      [this](const StartJob& start) { to_master(start); },
       [this](const StopJob& stop) { to_master(stop); },
       [this](const CancelJob& cancel) { to_master(cancel); },
       [this](const InspectJob& inspect) {
@@ -78,7 +79,7 @@ void JobManagerActor::submit(SubmitJob& submission) {
                    std::move(submission.on_end),
                    std::move(submission.on_note),
                    {}};
-  send(master, StartJob{});
+  if (!submission.is_held) send(master, StartJob{number});
 }
 
 SlotsAllocated JobManagerActor::allocate(const AllocateSlots& wanted) {

@@ -46,7 +46,7 @@ Behavior JobMasterActor::make_behavior() {
     apply({kind, index_of(task), std::move(status)});
   };
   return {
-      [this](StartJob) { apply({JobEventKind::kStart}); },
+      [this](const StartJob&) { apply({JobEventKind::kStart}); },
       [this](const InputsChecked& checked) {
         apply({JobEventKind::kInputsChecked, 0, checked.status});
       },
@@ -523,6 +523,10 @@ void JobMasterActor::inspect(const InspectJob& request) {
 }
 
 void JobMasterActor::take_snapshot(const SnapshotJob& request) {
+  if (machine_.phase() == JobPhase::kCreated) {
+    request.answer(Status::failed_precondition("the job has not started yet"), "");
+    return;
+  }
   if (!coordinator_) {
     request.answer(Status::failed_precondition(
                        "the job takes no checkpoints; --checkpoint-dir and --checkpoint-interval "

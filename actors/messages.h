@@ -260,7 +260,11 @@ struct AlignmentReported {
 
 // ---- JobManager to JobMaster --------------------------------------------------------------------
 
-struct StartJob {};
+/// To the JobManager, too, which passes it on to the master of a job that was submitted held, or to
+/// all masters for job 0.
+struct StartJob {
+  JobNumber job = 0;
+};
 /// A TaskManager that runs some of the job's tasks is gone.
 struct TaskManagerLost {
   std::string node;
@@ -307,6 +311,9 @@ struct SubmitJob {
   std::shared_ptr<const CheckpointSetup> checkpoints;
   /// One line for the log of the job; any thread. Optional.
   std::function<void(const std::string&)> on_note;
+  /// Can be seen, stopped and cancelled, and starts with StartJob: so that whoever looks sees it
+  /// before it does anything.
+  bool is_held = false;
 };
 /// To the JobManager, which passes them on to the job's master, or to all masters for job 0.
 struct StopJob {

@@ -10,6 +10,8 @@ namespace sluice {
 class SteeredCluster {
  public:
   virtual ~SteeredCluster() = default;
+  /// Of what was submitted held.
+  virtual void start_jobs() = 0;
   virtual void stop_jobs(StopJob stop) = 0;
   virtual void cancel_jobs() = 0;
   virtual void inspect(InspectJob inspect) = 0;

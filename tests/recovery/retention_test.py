@@ -2,7 +2,6 @@
 """Which ends of a job its checkpoints outlive: finished, stopped with a savepoint, cancelled, failed,
 killed. Savepoints and the checkpoints of other runs always do."""
 import glob
-import json
 import os
 import subprocess
 import sys
@@ -45,8 +44,6 @@ class RetentionTest(job_runs.JobTestCase):
                               stdout=subprocess.PIPE, timeout=job_runs.WAIT_S).stdout
 
     def cancel(self, job):
-        # A job runs a moment before it can be seen.
-        job_runs.wait_until(lambda: json.loads(self.sluice("list", "--json")), "job in the list", job)
         self.sluice("cancel")
         done = job_runs.wait(job)
         self.assertEqual(done.summary["status"], "CANCELLED", done)

@@ -9,6 +9,7 @@
 
 #include "actors/cluster_client.h"
 #include "core/clock.h"
+#include "core/inspection.h"
 #include "tests/support/toy_job.h"
 
 namespace sluice {
@@ -199,6 +200,46 @@ TEST_CASE("embedded: requests made before the start take effect") {
   cancel.request_cancel();
   settings.control = &cancel;
   CHECK(run_toy(options, settings).result->status == JobStatus::kCancelled);
+}
+
+TEST_CASE("embedded: a job can be seen, and cancelled, before it does anything") {
+  ToyOptions options;
+  options.numbers = 1000;
+  JobSettings settings;
+  bool was_served = false;
+  settings.serve = [&](ClusterClient& client, const Note&) {
+    was_served = true;
+    const auto jobs = client.list();
+    REQUIRE(jobs.is_ok());
+    REQUIRE(jobs->size() == 1);
+    CHECK(jobs->front().state == "CREATED");
+    CHECK(client.savepoint("toy", "", Duration(10'000)).status().message() ==
+          "the job has not started yet");
+    const auto cancelled = client.cancel("toy", Duration(10'000));
+    REQUIRE(cancelled.is_ok());
+    CHECK(cancelled->state == "CANCELLED");
+    return std::shared_ptr<void>();
+  };
+  const Outcome outcome = run_toy(options, settings);
+  CHECK(was_served);
+  REQUIRE(outcome.result.is_ok());
+  CHECK(outcome.result->status == JobStatus::kCancelled);
+  CHECK(outcome.result->records_in == 0);
+  CHECK(outcome.record->emitted == 0);
+}
+
+TEST_CASE("embedded: a job that was asked to stop before it started stops") {
+  ToyOptions options;
+  options.numbers = -1;
+  JobSettings settings;
+  settings.serve = [](ClusterClient& client, const Note&) {
+    // Nobody hears when it has stopped: it must start first.
+    CHECK(client.stop("toy", {}, Duration(1)).status().code() == StatusCode::kDeadlineExceeded);
+    return std::shared_ptr<void>();
+  };
+  const Outcome outcome = run_toy(options, settings);
+  REQUIRE(outcome.result.is_ok());
+  CHECK(outcome.result->status == JobStatus::kFinished);
 }
 
 TEST_CASE("embedded: a source that floods a slow sink is held back by credit") {

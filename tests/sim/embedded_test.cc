@@ -262,10 +262,15 @@ TEST_CASE("embedded: a task that may block has its own thread and the same resul
   options.may_block = true;
   options.parallelism = 4;
   std::mutex mutex;
+  std::condition_variable another_came;
   std::set<std::thread::id> threads;
+  bool is_alone = false;
   options.on_number = [&](int64_t /*number*/) {
-    const std::lock_guard lock(mutex);
-    threads.insert(std::this_thread::get_id());
+    std::unique_lock lock(mutex);
+    if (threads.insert(std::this_thread::get_id()).second) another_came.notify_all();
+    // On a busy machine the first one would have read everything before the second has begun.
+    is_alone = is_alone || !another_came.wait_for(lock, std::chrono::seconds(30),
+                                                  [&] { return threads.size() > 1 || is_alone; });
   };
   JobSettings settings;
   settings.options.put(options::kSchedulerThreads, 1);

@@ -177,6 +177,9 @@ class Cli(unittest.TestCase):
         self.assertRegex(text, r"\n      checkpoint_coordinator ")
         self.assertRegex(text, r"\n    \S.* \(1/2\) +RUNNING ")
         self.assertNotIn("<-", text)
+        lines = self.sluice("actors", "--watch", "--json", "--screens", "2", "--interval",
+                            "100ms").splitlines()
+        self.assertEqual([len(json.loads(line)["jobs"][0]["tasks"]) for line in lines], [4, 4])
         channels = self.sluice("actors", "--channels")
         self.assertEqual(len(re.findall(r"^ +<- ", channels, re.MULTILINE)), 4)
         self.assertEqual(len(re.findall(r"^ +-> ", channels, re.MULTILINE)), 4)
@@ -424,6 +427,11 @@ class Cli(unittest.TestCase):
         # Without a terminal: as many looks as asked for.
         self.assertEqual(self.sluice("top", "--screens", "2", "--interval", "100ms")
                          .count("sluice top"), 2)
+        lines = self.sluice("top", "--json", "--screens", "2", "--interval", "100ms").splitlines()
+        self.assertEqual(len(lines), 2)
+        for line in lines:
+            tasks = json.loads(line)["jobs"][0]["tasks"]
+            self.assertGreater(sum(task["rates"]["rows_out"] for task in tasks), 0)
 
     def test_completion(self):
         script = os.path.join(self.scratch, "completion")

@@ -198,6 +198,7 @@ class CommandLine {
     add_cluster(top);
     add_job(top);
     top->add_flag("--tasks", flags_.tasks, "tasks instead of vertices");
+    top->add_flag("--json", flags_.json, "print a line of JSON for each look");
     for (CLI::App* app : {actors, top}) {
       add_duration(app, "--interval", flags_.interval, "time between looks (1s)");
       app->add_option("--screens", flags_.screens, "end after so many looks")

@@ -109,6 +109,16 @@ Status watch(const CommandFlags& flags, bool& toggled, Draw draw) {
   }
 }
 
+/// The same for programs: a line of JSON for each look.
+Status watch_json(const CommandFlags& flags, LiveLooks& looks, bool details) {
+  for (int shown = 1;; ++shown) {
+    SLUICE_ASSIGN_OR_RETURN(const ActorLook look, looks.next(details));
+    print(nlohmann::json::parse(actors_json(look)).dump() + "\n");
+    if (shown == flags.screens) return Status::ok();
+    pause(flags.interval);
+  }
+}
+
 std::vector<std::string> lines_of(const std::string& text, size_t height) {
   std::vector<std::string> lines;
   size_t begin = 0;
@@ -135,6 +145,7 @@ Status command_actors(const CommandFlags& flags) {
     }
     return Status::ok();
   }
+  if (flags.json) return watch_json(flags, looks, true);
   bool channels = flags.channels;
   return watch(flags, channels, [&](Terminal& terminal) {
     SLUICE_ASSIGN_OR_RETURN(const ActorLook look, looks.next(true));
@@ -203,6 +214,12 @@ Status command_watermarks(const CommandFlags& flags) {
 
 Status command_top(const CommandFlags& flags) {
   LiveLooks looks(flags);
+  if (flags.json) {
+    // A first look, so that there are rates.
+    SLUICE_RETURN_IF_ERROR(looks.next(false).status());
+    pause(kLookDistance);
+    return watch_json(flags, looks, false);
+  }
   TopOptions options;
   options.tasks = flags.tasks;
   return watch(flags, options.tasks, [&](Terminal& terminal) {

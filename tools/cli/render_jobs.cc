@@ -58,7 +58,7 @@ std::string render_status(const JobInspection& job) {
   int64_t state_bytes = 0;
   for (const TaskInspection& task : job.tasks) state_bytes += task.state_bytes;
   line("state", bytes_text(state_bytes));
-  if (!job.restored_from.empty()) line("restored from", job.restored_from);
+  if (!job.restored_from.empty()) line("restored", "from " + job.restored_from);
   if (!job.checkpointing) {
     line("checkpoints", "off");
   } else {

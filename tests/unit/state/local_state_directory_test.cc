@@ -1,5 +1,7 @@
 #include "state/local_state_directory.h"
 
+#include <sys/stat.h>
+
 #include <doctest/doctest.h>
 
 #include "core/file_system.h"
@@ -12,7 +14,27 @@ size_t directories_in(const std::string& root) {
   return local_file_system().list(root).value().size();
 }
 
+unsigned mode_of(const std::string& path) {
+  struct ::stat status {};
+  REQUIRE(::stat(path.c_str(), &status) == 0);
+  return status.st_mode & 0777U;
+}
+
 }  // namespace
+
+TEST_CASE("directory lock: the first run closes the directory to others, and only the first") {
+  const ScratchDirectory scratch;
+  const std::string directory = scratch / "job";
+  REQUIRE(local_file_system().make_directories(directory).is_ok());
+  REQUIRE(::chmod(directory.c_str(), 0755) == 0);
+  REQUIRE(DirectoryLock::acquire(directory).is_ok());
+  CHECK(mode_of(directory) == 0700);
+  CHECK(mode_of(join_path(directory, "_lock")) == 0600);
+  // Opened to a group by its owner.
+  REQUIRE(::chmod(directory.c_str(), 0750) == 0);
+  REQUIRE(DirectoryLock::acquire(directory).is_ok());
+  CHECK(mode_of(directory) == 0750);
+}
 
 TEST_CASE("local state: two runs never share a directory, and it goes with the run") {
   const ScratchDirectory scratch;

@@ -28,6 +28,7 @@ ClusterGateActor::ClusterGateActor(ActorConfig& config, std::shared_ptr<Settings
     : ActorBase(config), settings_(std::move(settings)) {}
 
 Behavior ClusterGateActor::make_behavior() {
+  describe("", "");
   guard_handlers(this, [this](const std::string& text) { note(text); });
   refuse_unknown_messages(this, [this](const std::string&) { ++strangers_; });
   on_actor_down(this, [this](const caf::actor_addr& address) {

@@ -89,6 +89,7 @@ void HeartbeatActor::tick() {
 
 Behavior HeartbeatWatchActor::make_behavior() {
   guard_handlers(this, [](const std::string&) {});
+  describe("", "");
   on_actor_down(this, [this](const caf::actor_addr& address) {
     for (auto it = watched_.begin(); it != watched_.end(); ++it) {
       if (it->second.task_manager.address() != address) continue;

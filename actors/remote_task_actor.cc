@@ -67,6 +67,7 @@ Behavior RemoteTaskActor::make_behavior() {
   });
   monitor(settings_->manager);
   monitor(settings_->master);
+  describe("", "on " + settings_->where->node());
   return {
       [this](const OpenTask& message) { open(*message.peers); },
       [this](StartTask) { command([](proto::TaskCommand& to) { to.set_start(true); }); },

@@ -19,6 +19,7 @@ Behavior RemoteTaskManagerActor::make_behavior() {
   refuse_unknown_messages(this, [this](const std::string& text) { note(text); });
   on_actor_down(this, [this](const caf::actor_addr& address) { actor_down(address); });
   monitor(settings_->worker);
+  describe("", settings_->where->node());
   welcome();
   return {
       [this](const DeployTasks& command) { deploy(command); },

@@ -294,6 +294,7 @@ def check_far_tasks(look):
     """Tasks of other processes are in the tree of actors, with what only they know."""
     [job] = look["jobs"]
     assert len(job["tasks"]) > 3, look
+    assert all(each["kind"] for each in look["actors"]), look["actors"]
     actors = {(each["node"], each["label"]) for each in look["actors"] if each["kind"] == "task"}
     for task in job["tasks"]:
         details = task["details"]

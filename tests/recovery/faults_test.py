@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Faults around a running job: a full disk (F13), I/O errors and fsync that fails (F14), damage to local
-state (F17), too little memory (F19), records that poison (F21). Each must have landed, be told, and leave the output right.
+state (F17), too little memory (F19), too few descriptors (F20), records that poison (F21). Each must have landed, be told, and leave the output right.
 
 What needs root or strace says "skipped" where it cannot be had.
 """
@@ -73,16 +73,21 @@ class FaultsTest(job_runs.JobTestCase):
 
     # ---- F13 ------------------------------------------------------------------------------------
 
-    def small_disk(self):
-        """Checkpoints go to a disk of 2 MiB; a function that fills it and one that frees it."""
+    def mount(self, directory, size):
+        """A disk of that size; a function that makes it larger."""
         if os.geteuid() != 0:
             self.skipTest("skipped: mounting a tmpfs needs root")
-        os.makedirs(self.place.checkpoints)
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs",
-                                  self.place.checkpoints], capture_output=True, text=True)
+        os.makedirs(directory)
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", directory],
+                                 capture_output=True, text=True)
         if mounted.returncode != 0:
             self.skipTest(f"skipped: no tmpfs here: {mounted.stderr.strip()}")
-        self.addCleanup(subprocess.run, ["umount", "-l", self.place.checkpoints], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", directory], check=True)
+        return lambda: subprocess.run(["mount", "-o", "remount,size=64m", directory], check=True)
+
+    def small_disk(self):
+        """Checkpoints go to a disk of 2 MiB; a function that fills it and one that frees it."""
+        self.mount(self.place.checkpoints, "2m")
         filler = f"{self.place.checkpoints}/filler"
 
         def fill():
@@ -141,6 +146,43 @@ class FaultsTest(job_runs.JobTestCase):
         done = job_runs.wait(job)
         self.assertEqual(done.code, 0, self.told())
         self.assertGreaterEqual(done.summary["restarts"], 1)
+        self.check_rows()
+
+    def test_a_full_disk_for_the_output_is_named_and_nothing_half_written_is_seen(self):
+        enlarge = self.mount(self.place.out(), "200k")
+        done = job_runs.wait(self.start(FLIGHT_DELAYS, *self.flags(
+            "-D", "restart-strategy.type=none", rate=8000)))
+        self.assertEqual(done.code, 1, done)
+        self.assertIn("No space left on device", done.summary["error"])
+        self.assertIn(self.place.out(), done.summary["error"])
+        seen = job_runs.rows_of(self.place.out())
+        self.assertGreater(len(seen), 100)
+        self.assertEqual(set(seen) - set(self.rows), set())
+        enlarge()
+        self.finish_from_latest()
+
+    def test_a_full_disk_for_local_state_is_named_and_costs_no_record(self):
+        local = f"{self.place.root}/local"
+        enlarge = self.mount(local, "400k")
+        flags = ("--job", "v1", "--totals-only", "--input", job_runs.FLIGHTS, "--output",
+                 self.place.out(), "-p", 2, "--rate", 20000, "--checkpoint-dir",
+                 self.place.checkpoints, "--checkpoint-interval", "50ms", "--state-backend",
+                 "rocksdb", "-D", "state.backend.memory=64kb", "-D",
+                 f"state.backend.directory={local}", "-D", "restart-strategy.type=none")
+        done = job_runs.wait(self.start(EVOLVING, *flags))
+        self.assertEqual(done.code, 1, done)
+        self.assertIn("No space left on device", done.summary["error"])
+        self.assertIn(local, done.summary["error"])
+        enlarge()
+        done = job_runs.run(EVOLVING, *flags, "-s", "latest")
+        self.assertEqual(done.code, 0, done)
+        counted = [row.split(",") for row in job_runs.rows_of(self.place.out() + "/totals")]
+        self.assertEqual(sum(int(row[3]) for row in counted if row[0] == "total"), 20000)
+
+    def test_a_log_that_takes_nothing_more_does_not_harm_the_job(self):
+        with open("/dev/full", "w") as full:
+            done = job_runs.wait(job_runs.start(FLIGHT_DELAYS, *self.flags(), stderr=full))
+        self.assertEqual(done.code, 0, done)
         self.check_rows()
 
     # ---- F14 ------------------------------------------------------------------------------------
@@ -241,6 +283,27 @@ class FaultsTest(job_runs.JobTestCase):
         with open(words) as file:
             expected = sorted({f"{word},1" for word in file.read().split()})
         self.assertEqual(job_runs.rows_of(self.place.out()), expected)
+
+    # ---- F20 ----
+
+    def test_too_few_descriptors_are_named_and_cost_no_record(self):
+        failed = 0
+        for count in (6, 7, 8, 9, 10, 12, 14):
+            with self.subTest(descriptors=count):
+                job = self.start(FLIGHT_DELAYS, *self.flags(
+                    "-D", "restart-strategy.type=none", "-s", "latest", parallelism=4),
+                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (count, count)))
+                done = job_runs.wait(job)
+                if done.code != 0:
+                    failed += 1
+                    self.assertIn(done.code, (1, 2), self.told())
+                    self.assertIn("Too many open files", self.told())
+                    done = job_runs.run(FLIGHT_DELAYS, *self.flags("-s", "latest"))
+                self.assertEqual(done.code, 0, done)
+                self.check_rows()
+                self.place.remove()
+                os.mkdir(self.place.root)
+        self.assertGreaterEqual(failed, 3)
 
     # ---- F21 ------------------------------------------------------------------------------------
 

@@ -431,6 +431,19 @@ def test_strangers():
         job.check_output(cluster)
 
 
+def test_port_that_is_taken():
+    """Is named, and nobody waits for it."""
+    job = Job(rate=0, interval=None)
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        for flags in (["--role", "jobmanager"], ["--role", "taskmanager", "--jobmanager", "127.0.0.1:1"]):
+            refused = subprocess.run([PROGRAM, *job.arguments, *flags, "--bind", f"127.0.0.1:{port}"],
+                                     capture_output=True, text=True, timeout=SOON, check=False)
+            assert refused.returncode in (1, 2), refused
+            assert f"cannot listen on 127.0.0.1:{port}" in refused.stderr, refused
+    shutil.rmtree(job.root)
+
+
 def test_open_bind_is_refused():
     """A listener beyond the loopback interface needs TLS or --insecure."""
     job = Job(rate=0, interval=None)
@@ -445,14 +458,14 @@ def tls_flags(job, name):
 
 
 def test_tls():
-    """With certificates the job runs; who has another authority's, or none, does not get in, and
-    does not disturb those who are in (a failed handshake once ended every other connection)."""
+    """With certificates the job runs; who has another authority's, an old one, or none does not get
+    in, and does not disturb those who are in (a failed handshake once ended every other connection)."""
     job = Job(interval=None)
     certificates.make(job.root)
-    good, evil = tls_flags(job, "good"), tls_flags(job, "evil")
+    good, evil, expired = (tls_flags(job, name) for name in ("good", "evil", "expired"))
     with job.cluster(parallelism=4, flags=good) as cluster:
         cluster.start_manager()
-        strangers = [cluster.start_worker(slots=2, flags=flags) for flags in (evil, [])]
+        strangers = [cluster.start_worker(slots=2, flags=flags) for flags in (evil, expired, [])]
         for stranger in strangers:
             stranger.wait_for("does not answer", SOON)
         idle = socket.create_connection(("127.0.0.1", cluster.port))

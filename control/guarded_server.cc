@@ -6,10 +6,13 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include "control/connection_threads.h"
 #include "control/control_routes.h"
 
 namespace sluice {
 namespace {
+
+constexpr int kWaitingMax = 1024;  // Connections that are not accepted yet.
 
 /// Requests that look change nothing.
 bool looks(const httplib::Request& request) {
@@ -75,16 +78,24 @@ Status GuardedServer::make_http() {
 void GuardedServer::limit() {
   // The server owns what it is given here.
   http_->new_task_queue = [threads = settings_.threads] {
-    return std::make_unique<httplib::ThreadPool>(threads).release();
+    return std::make_unique<ConnectionThreads>(threads).release();
   };
   http_->set_payload_max_length(settings_.body_bytes_max);
   http_->set_read_timeout(settings_.seconds_max);
   http_->set_write_timeout(settings_.seconds_max);
+  // Who connects sends its request at once.
+  http_->set_keep_alive_timeout(1);
   // Connections that stay open would hold threads and the end of the process.
   http_->set_keep_alive_max_count(1);
 }
 
 Status GuardedServer::listen() {
+  // httplib lets five wait to be accepted, and whoever comes then may try again for half a minute.
+  socket_t listening = INVALID_SOCKET;
+  http_->set_socket_options([&listening](socket_t made) {
+    httplib::default_socket_options(made);
+    listening = made;
+  });
   if (settings_.port == 0) {
     port_ = http_->bind_to_any_port(settings_.host);
   } else if (http_->bind_to_port(settings_.host, settings_.port)) {
@@ -94,6 +105,8 @@ Status GuardedServer::listen() {
     return Status::unavailable("cannot listen on " + settings_.host + ":" +
                                std::to_string(settings_.port));
   }
+  http_->set_socket_options(httplib::default_socket_options);
+  (void)!::listen(listening, kWaitingMax);
   thread_ = std::thread([this] { http_->listen_after_bind(); });
   // Before that a stop would pass unheard.
   while (!http_->is_running()) std::this_thread::yield();

@@ -34,7 +34,8 @@ class GuardedServer {
     int port = 0;  // 0: any free one.
     TlsFiles tls;
     AccessTokens tokens;  // Not asked for with TLS.
-    size_t threads = 8;
+    /// At most; each connection needs one for as long as it is open.
+    size_t threads = 512;
     size_t body_bytes_max = 4096;
     time_t seconds_max = 2;  // To read a request, and to take an answer.
     /// What this server refuses of those who may ask in general. Optional.

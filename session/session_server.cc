@@ -15,7 +15,7 @@ namespace {
 
 constexpr int64_t kBodyBytesMax = 1 << 20;
 /// Agents wait in one each (SessionState::Settings::agents_max), commands that wait, too.
-constexpr size_t kThreads = 128;
+constexpr size_t kThreads = 512;
 constexpr time_t kSecondsMax = 5;
 constexpr size_t kBlockBytes = 256 << 10;
 constexpr Duration kEndWait{5000};

@@ -6,10 +6,12 @@
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
+#include <vector>
 
 #include <doctest/doctest.h>
 
 #include "control/http_client.h"
+#include "core/clock.h"
 #include "core/inspection.h"
 
 namespace sluice {
@@ -104,14 +106,19 @@ struct Served {
   std::unique_ptr<ControlServer> server;
 };
 
-/// Sends bytes as they are and returns the first line of the answer.
-std::string raw_request(int port, const std::string& bytes) {
+int connect_to(int port) {
   const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<uint16_t>(port));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   REQUIRE(::connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  return socket;
+}
+
+/// Sends bytes as they are and returns the first line of the answer.
+std::string raw_request(int port, const std::string& bytes) {
+  const int socket = connect_to(port);
   (void)!::write(socket, bytes.data(), bytes.size());
   char buffer[512];
   const ssize_t got = ::read(socket, buffer, sizeof buffer);
@@ -229,6 +236,21 @@ TEST_CASE("control server: strangers with large or broken requests are sent away
   CHECK(raw_request(port, "\x16\x03\x01 nonsense\r\n\r\n").starts_with("HTTP/1.1 4"));
   CHECK(served.cluster.calls().empty());
   CHECK(served.client("look", "")->list().is_ok());
+}
+
+TEST_CASE("control server: strangers that connect and say nothing keep nobody waiting") {
+  Served served;
+  std::vector<int> strangers;
+  for (int i = 0; i < 200; ++i) {
+    strangers.push_back(connect_to(served.server->port()));
+    // Every other one begins a request and does not go on.
+    if (i % 2 == 0) (void)!::write(strangers.back(), "GET /v1/jobs HT", 15);
+  }
+  const int64_t begin_ms = system_clock().wall_ms();
+  for (int i = 0; i < 5; ++i) CHECK(served.client("look", "")->list().is_ok());
+  // They are sent away after one and two seconds, eight at a time it took a minute.
+  CHECK(system_clock().wall_ms() - begin_ms < 5000);
+  for (const int stranger : strangers) ::close(stranger);
 }
 
 TEST_CASE("control server: does not listen beyond loopback") {

@@ -150,11 +150,17 @@ Result<JobResult> EmbeddedClient::result(const std::string& job) {
 
 // ---- steering -----------------------------------------------------------------------------------
 
+namespace {
+
+Status not_ended(Duration timeout) {
+  return Status::deadline_exceeded("the job has not ended after " + to_text(timeout));
+}
+
+}  // namespace
+
 Result<SteeringOutcome> EmbeddedClient::wait_for_end(Duration timeout) {
   const auto ended = settings_.outcome->wait(timeout);
-  if (!ended) {
-    return Status::deadline_exceeded("the job has not ended after " + to_text(timeout));
-  }
+  if (!ended) return not_ended(timeout);
   return SteeringOutcome{job_status_name(ended->status), ended->savepoint};
 }
 
@@ -181,6 +187,7 @@ Result<SteeringOutcome> EmbeddedClient::stop(const std::string& job, const StopR
   settings_.cluster->stop_jobs(std::move(message));
   if (const auto status = wait_or_end(*refused, *settings_.outcome, timeout, *settings_.clock))
     return *status;
+  if (!settings_.outcome->get()) return not_ended(timeout);
   return wait_for_end(Duration(0));
 }
 

@@ -370,6 +370,21 @@ def test_cli_over_tls():
     shutil.rmtree(job.root)
 
 
+def test_stop_that_does_not_come():
+    """A job without slots has nothing to stop: who asks is told so in time, and may cancel it."""
+    job = Job(rate=500)
+    environment = private_runtime(job)
+    with job.cluster(parallelism=2) as cluster:
+        cluster.start_manager(environment=environment)
+        cluster.manager.wait_for("waiting for slots", SOON)
+        there = ["--jobmanager", f"127.0.0.1:{cluster.port}"]
+        said = sluice("stop", "--timeout", "300ms", *there, environment=environment, status=1)
+        assert said == "sluice: the job has not ended after 300ms\n", said
+        sluice("cancel", *there, environment=environment)
+        assert cluster.manager.end(SOON) == 1, cluster.log()
+    shutil.rmtree(job.root)
+
+
 def test_rescale_that_has_to_wait():
     """Who asks for it while the job waits for slots gets the answer when it has happened."""
     job = Job(rate=4000)
@@ -429,6 +444,40 @@ def test_strangers():
         output = finished(cluster)
         assert '"restarts":0' in output, output
         job.check_output(cluster)
+
+
+def test_development_cluster():
+    """`tools/cluster` starts one, shows it, and ends it; its job is stopped with a savepoint first."""
+    job = Job(rate=500)
+    environment = dict(private_runtime(job), SLUICE_CLUSTER_DIR=f"{job.root}/cluster")
+
+    def cluster(*words, status=0):
+        done = subprocess.run(["tools/cluster", *words], capture_output=True, text=True, timeout=SOON,
+                              check=False, env=environment)
+        assert done.returncode == status, f"{words}: {done}"
+        return done.stdout if status == 0 else done.stderr
+
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = str(holder.getsockname()[1])
+    assert "no cluster was started" in cluster("status")
+    words = ("start", "2", PROGRAM, "--slots", "1", "--port", port, "--", *job.arguments, *job.flags,
+             "-p", "2")
+    try:
+        assert f"127.0.0.1:{port}, 2 TaskManagers" in cluster(*words)
+        deadline = time.monotonic() + SOON
+        while job.newest_checkpoint() < 2:
+            assert time.monotonic() < deadline, cluster("status")
+            time.sleep(0.01)
+        assert cluster("status").count(" running\n") == 3
+        assert "one is running already" in cluster(*words, status=1)
+        assert "flight_delays" in sluice("list", "--jobmanager", f"127.0.0.1:{port}",
+                                         environment=environment)
+    finally:
+        ended = cluster("stop")
+    assert "3 processes ended" in ended, ended
+    said = cluster("status")
+    assert said.count(" ended\n") == 3 and "/savepoints/savepoint-" in said, said
+    shutil.rmtree(job.root)
 
 
 def test_port_that_is_taken():

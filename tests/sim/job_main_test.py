@@ -36,6 +36,17 @@ class JobMain(unittest.TestCase):
                          r"\d+\.\d\d s$")
         self.assertEqual(done.stderr, "")
 
+    def test_the_program_is_hardened(self):
+        """S14: loaded anywhere, its tables read-only before it begins, no code on the stack."""
+        told = subprocess.run(["readelf", "-hlWd", JOB], capture_output=True, text=True, check=True).stdout
+        self.assertRegex(told, r"Type: +DYN")
+        self.assertRegex(told, r"FLAGS_1\) +Flags: NOW PIE")
+        self.assertIn("GNU_RELRO", told)
+        self.assertRegex(told, r"GNU_STACK .* RW +0")
+        symbols = subprocess.run(["readelf", "--dyn-syms", "-W", JOB], capture_output=True, text=True,
+                                 check=True).stdout
+        self.assertIn("__stack_chk_fail", symbols)
+
     def test_the_json_summary_is_the_last_line(self):
         done = run("--summary", "json", "-p", "2", "--numbers", "10")
         summary = json.loads(done.stdout.splitlines()[-1])

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "core/check.h"
 #include "core/codec.h"
 #include "state/api/row_blob.h"
 
@@ -22,6 +23,25 @@ KeySet deleted_keys(const FrozenGroup& group, const RowCell& cell) {
   return keys;
 }
 
+/// Keeps the table from changing rows of the view in an open page.
+class OpenPage {
+ public:
+  explicit OpenPage(const FrozenPage& frozen) : page_(frozen.is_open ? frozen.page : nullptr) {
+    if (page_ != nullptr) page_->view_lock.enter();
+  }
+  ~OpenPage() {
+    if (page_ != nullptr) page_->view_lock.leave();
+  }
+  OpenPage(const OpenPage&) = delete;
+  OpenPage& operator=(const OpenPage&) = delete;
+
+  /// Rows of the view that the table has changed since, or null.
+  RowPage* saved() const { return page_ != nullptr ? page_->saved : nullptr; }
+
+ private:
+  RowPage* page_;
+};
+
 }  // namespace
 
 void append_tombstone(std::string& tombstones, uint32_t cell, std::string_view key) {
@@ -30,23 +50,44 @@ void append_tombstone(std::string& tombstones, uint32_t cell, std::string_view k
   writer.text(key);
 }
 
-FrozenRows::FrozenRows(std::shared_ptr<const RowLayout> layout, int64_t now_ms, uint64_t epoch_bits)
-    : layout_(std::move(layout)), now_ms_(now_ms), epoch_bits_(epoch_bits) {}
+FrozenRows::FrozenRows(std::shared_ptr<const RowLayout> layout, int64_t now_ms, uint64_t epoch)
+    : layout_(std::move(layout)),
+      now_ms_(now_ms),
+      epoch_(epoch),
+      epoch_bits_(row_epoch_bits(epoch)) {}
 
 FrozenRows::~FrozenRows() {
   for (FrozenGroup& group : groups_) release_pages(group);
 }
 
 void FrozenRows::release_pages(FrozenGroup& group) {
-  for (const FrozenPage& page : group.pages) layout_->release_page(page.page);
+  for (const FrozenPage& frozen : group.pages) {
+    if (frozen.is_open) layout_->close_page(frozen.page);
+    layout_->release_page(frozen.page);
+  }
   group.pages.clear();
 }
 
-// A delta of a large state needs few pages, and right after the freeze the task writes to all of
-// them: it would copy most of them before an I/O thread has come to this.
+// Right after the freeze the task writes to most pages of a busy state: it would copy them before
+// an I/O thread has come to any of this.
 void FrozenRows::will_write_once(bool incremental) {
   writes_once_ = true;
-  if (incremental) release_unchanged_pages();
+  is_delta_only_ = incremental;
+  if (!incremental) return;
+  release_unchanged_pages();
+  open_pages();
+}
+
+void FrozenRows::open_pages() {
+  constexpr uint32_t kTableAndThis = 2;
+  for (FrozenGroup& group : groups_) {
+    for (FrozenPage& frozen : group.pages) {
+      // With an older view, too, the rows of both would have to be saved.
+      if (frozen.page->references.load(std::memory_order_acquire) != kTableAndThis) continue;
+      layout_->open_page(frozen.page, epoch_);
+      frozen.is_open = true;
+    }
+  }
 }
 
 void FrozenRows::release_unchanged_pages() {
@@ -106,6 +147,7 @@ Status FrozenRows::write(SnapshotWriter& writer, bool incremental) {
   if (incremental && cold_ && !cold_->tracks_changes()) {
     return Status::internal("a delta was asked of a table that does not track changes");
   }
+  SLUICE_CHECK(incremental || !is_delta_only_);
   for (const RowCell& cell : layout_->cells) {
     SLUICE_RETURN_IF_ERROR(writer.begin_keyed_state(cell.name, cell.schema));
     FrozenCold::Walk cold;
@@ -139,15 +181,24 @@ Status FrozenRows::write_pages(const RowCell& cell, const FrozenGroup& group, Ro
                                bool incremental) const {
   for (const FrozenPage& frozen : group.pages) {
     if (incremental && !frozen.is_changed) continue;
-    SLUICE_RETURN_IF_ERROR(write_page(cell, *frozen.page, row_writer, incremental));
+    SLUICE_RETURN_IF_ERROR(write_page(cell, frozen, row_writer, incremental));
   }
   return Status::ok();
 }
 
+Status FrozenRows::write_page(const RowCell& cell, const FrozenPage& frozen, RowWriter& row_writer,
+                              bool incremental) const {
+  const OpenPage open(frozen);
+  SLUICE_RETURN_IF_ERROR(write_rows(cell, *frozen.page, frozen.used, row_writer, incremental));
+  RowPage* saved = open.saved();
+  if (saved == nullptr) return Status::ok();
+  return write_rows(cell, *saved, saved->used, row_writer, incremental);
+}
+
 // What rows refer to has long left the cache, so it is fetched some rows before it is written:
 // each step of fetching runs kFetchAhead rows in front of the next one.
-Status FrozenRows::write_page(const RowCell& cell, RowPage& page, RowWriter& row_writer,
-                              bool incremental) const {
+Status FrozenRows::write_rows(const RowCell& cell, RowPage& page, uint32_t used,
+                              RowWriter& row_writer, bool incremental) const {
   constexpr uint32_t kFetchAhead = 4;
   const CellContext context{.ttl = cell.ttl, .now_ms = now_ms_};
   const uint64_t looked_at = incremental ? kRowInUse | kRowEpochMask : kRowInUse;
@@ -156,10 +207,10 @@ Status FrozenRows::write_page(const RowCell& cell, RowPage& page, RowWriter& row
     return page.rows() + size_t{slot} * layout_->row_bytes;
   };
   const uint32_t lead = cell.type->fetch_steps * kFetchAhead;
-  for (uint32_t i = 0; i < page.used + lead; ++i) {
+  for (uint32_t i = 0; i < used + lead; ++i) {
     for (uint32_t step = 0; step < cell.type->fetch_steps; ++step) {
       const uint32_t slot = i - step * kFetchAhead;  // Before the first one: beyond the last.
-      if (slot >= page.used) continue;
+      if (slot >= used) continue;
       const char* row = row_at(slot);
       if ((load_header(row) & (looked_at | cell.ref.bit)) == (wanted | cell.ref.bit)) {
         cell.type->fetch(row + cell.ref.offset, step);
@@ -188,10 +239,9 @@ Status FrozenRows::write_page(const RowCell& cell, RowPage& page, RowWriter& row
 KeySet FrozenRows::keys_in_memory(const FrozenGroup& group, bool changed_only) const {
   KeySet keys;
   std::string key;
-  for (const FrozenPage& frozen : group.pages) {
-    if (changed_only && !frozen.is_changed) continue;
-    for (uint32_t slot = 0; slot < frozen.page->used; ++slot) {
-      const char* row = frozen.page->rows() + size_t{slot} * layout_->row_bytes;
+  const auto add_keys = [&](RowPage& page, uint32_t used) {
+    for (uint32_t slot = 0; slot < used; ++slot) {
+      const char* row = page.rows() + size_t{slot} * layout_->row_bytes;
       const uint64_t header = load_header(row);
       const bool is_wanted =
           changed_only ? is_row_changed(header, epoch_bits_) : (header & kRowStored) != 0;
@@ -200,6 +250,12 @@ KeySet FrozenRows::keys_in_memory(const FrozenGroup& group, bool changed_only) c
       layout_->key->encode(row + layout_->key_offset, key);
       keys.insert(key);
     }
+  };
+  for (const FrozenPage& frozen : group.pages) {
+    if (changed_only && !frozen.is_changed) continue;
+    const OpenPage open(frozen);
+    add_keys(*frozen.page, frozen.used);
+    if (open.saved() != nullptr) add_keys(*open.saved(), open.saved()->used);
   }
   return keys;
 }

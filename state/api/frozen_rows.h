@@ -1,9 +1,10 @@
 // Rows as they were when the table was frozen, to be written into a snapshot by an I/O thread.
 //
-// Holds references to the pages; the table copies a page before it writes to it, so nothing here
-// changes (semantics rule 42). A delta holds the entries of rows changed since the freeze before,
-// and erasures of what was deleted since. With a cold store the rows that stand there are written
-// too: rows in memory are newer than their stored copies, and those are newer than tombstones.
+// Holds references to the pages; the table copies a page before it writes to it, or saves the rows
+// that are needed here, so nothing of what the view shows changes (semantics rule 42). A delta
+// holds the entries of rows changed since the freeze before, and erasures of what was deleted
+// since. With a cold store the rows that stand there are written too: rows in memory are newer than
+// their stored copies, and those are newer than tombstones.
 #pragma once
 
 #include <memory>
@@ -24,7 +25,9 @@ void append_tombstone(std::string& tombstones, uint32_t cell, std::string_view k
 
 struct FrozenPage {
   RowPage* page = nullptr;
+  uint32_t used = 0;       // Rows at the freeze: the table may append to an open page.
   bool is_changed = true;  // False: not written since the freeze before.
+  bool is_open = false;    // The table may write to it meanwhile (state/api/row_layout.h).
 };
 
 struct FrozenGroup {
@@ -35,8 +38,8 @@ struct FrozenGroup {
 
 class FrozenRows final : public FrozenState {
  public:
-  /// `epoch_bits`: those of rows that changed since the freeze before.
-  FrozenRows(std::shared_ptr<const RowLayout> layout, int64_t now_ms, uint64_t epoch_bits);
+  /// `epoch`: that of rows that changed since the freeze before.
+  FrozenRows(std::shared_ptr<const RowLayout> layout, int64_t now_ms, uint64_t epoch);
   ~FrozenRows() override;
   FrozenRows(const FrozenRows&) = delete;
   FrozenRows& operator=(const FrozenRows&) = delete;
@@ -58,18 +61,23 @@ class FrozenRows final : public FrozenState {
                     RowWriter& row_writer, KeySet& deleted, bool incremental) const;
   Status write_pages(const RowCell& cell, const FrozenGroup& group, RowWriter& row_writer,
                      bool incremental) const;
-  Status write_page(const RowCell& cell, RowPage& page, RowWriter& row_writer,
+  Status write_page(const RowCell& cell, const FrozenPage& frozen, RowWriter& row_writer,
+                    bool incremental) const;
+  Status write_rows(const RowCell& cell, RowPage& page, uint32_t used, RowWriter& row_writer,
                     bool incremental) const;
   void release_pages(FrozenGroup& group);
+  void open_pages();
   void release_unchanged_pages();
   /// Keys of rows in memory that hide what the cold store has.
   KeySet keys_in_memory(const FrozenGroup& group, bool changed_only) const;
 
   std::shared_ptr<const RowLayout> layout_;
   int64_t now_ms_;
+  uint64_t epoch_;
   uint64_t epoch_bits_;
   size_t rows_ = 0;
   bool writes_once_ = false;
+  bool is_delta_only_ = false;       // Rows that no delta has may have changed.
   std::vector<FrozenGroup> groups_;  // In rising order.
   std::unique_ptr<FrozenCold> cold_;
 };

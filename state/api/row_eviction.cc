@@ -150,8 +150,7 @@ void RowTable::evict_row(uint32_t group_index, uint32_t row) {
 
 void RowTable::empty_row(uint32_t group_index, uint32_t row) {
   Group& group = groups_[group_index];
-  const uint32_t page_index = row >> page_shift_;
-  const bool is_shared = (group.pages[page_index] & kShared) != 0;
+  const bool is_shared = (group.pages[row >> page_shift_] & kShared) != 0;
   ColdWriteBuffer& writes = cold_->buffer;
   const char* bytes = row_at(group, row);
   const uint64_t header = load_header(bytes);
@@ -171,8 +170,7 @@ void RowTable::empty_row(uint32_t group_index, uint32_t row) {
     const std::string row_key = writes.bytes().substr(key_at, key_size);
     cold_->observer->row_leaves(bytes, row_key, writes);
   }
-  if (is_shared) take_over_page(group, page_index);
-  char* own = row_at(group, row);
+  char* own = own_row(group, row);
   for (const RowCell& cell : layout_->cells) {
     if ((header & cell.ref.bit) == 0) continue;
     if (cell.type->outside_bytes != nullptr) {
@@ -282,9 +280,7 @@ char* RowTable::cell_in_place(RowAddress address, const CellRef& cell) {
   if (!has_row(group, address.row)) return nullptr;
   const uint64_t header = load_header(row_at(group, address.row));
   if ((header & kRowInUse) == 0 || (header & cell.bit) == 0) return nullptr;
-  const uint32_t page = address.row >> page_shift_;
-  if ((group.pages[page] & kShared) != 0) take_over_page(group, page);
-  return row_at(group, address.row) + cell.offset;
+  return own_row(group, address.row) + cell.offset;
 }
 
 bool RowTable::next_cold_rows(ColdVisit& visit) {

@@ -4,13 +4,18 @@
 // in which the row last changed; the key and the cells stand at fixed offsets. Rows live in pages
 // of up to 64 KiB that are reference counted: a frozen view holds the pages it saw, and the table
 // copies a page before it first writes to one that is held by others too. The layout is shared by
-// the table and all frozen views; counts are thread-safe, everything else is written by the table's
-// task only.
+// the table and all frozen views; counts are thread-safe, everything else but what is said of open
+// pages is written by the table's task only.
 //
 // Each freeze begins an epoch. A row has changed since the last freeze when its header has the tag
 // of the present epoch: nothing has to be cleared when a page is written to for the first time in
 // an epoch. There are few tags, so that they come round: a page is cleared before a tag in it could
 // be taken for a later one, about once in ten epochs in which it is written to.
+//
+// A view that is written as a delta reads nothing but headers and the rows with its tag. So the
+// table need not copy its pages: while a page is open for such a view, a row with its tag is saved
+// before the table first changes it, and loses the tag (save_row). The view finds each of its rows
+// in its place or among the saved ones.
 #pragma once
 
 #include <atomic>
@@ -22,6 +27,7 @@
 #include <vector>
 
 #include "state/api/cell_type.h"
+#include "state/api/view_lock.h"
 
 namespace sluice {
 
@@ -81,11 +87,18 @@ struct RowCell {
 
 /// `capacity` rows follow the struct.
 struct alignas(64) RowPage {
+  static constexpr uint64_t kNoEpoch = UINT64_MAX - 1;
+
   std::atomic<uint32_t> references{1};
+  ViewLock view_lock;
   uint32_t capacity = 0;
   uint32_t used = 0;  // Rows handed out so far, free ones included.
   /// From this epoch on it must not be written to before its tags are cleared.
   uint64_t clear_epoch = 0;
+  /// Of the last view for which the page was opened.
+  uint64_t view_epoch = kNoEpoch;
+  /// Rows as that view has to see them; under the lock.
+  RowPage* saved = nullptr;
 
   char* rows() { return reinterpret_cast<char*>(this + 1); }
 };
@@ -117,21 +130,37 @@ struct RowLayout {
     if (epoch >= page->clear_epoch) clear_epochs(page, epoch);
   }
   void release_page(RowPage* page) const;
+  /// Lets the table write to a page that only it and the view frozen in `epoch` hold; the task does
+  /// it, right after the freeze.
+  void open_page(RowPage* page, uint64_t epoch) const {
+    page->view_epoch = epoch;
+    page->view_lock.open();
+  }
+  /// The view needs an open page no more.
+  void close_page(RowPage* page) const;
+  /// Sees to it that the table may change a row of a page that was opened; false when the page has
+  /// to be copied instead: the view is reading it, or so many rows were saved that copying all of
+  /// them would have been cheaper.
+  bool save_row(RowPage* page, char* row) const;
 
  private:
   RowPage* allocate_page(uint32_t capacity) const;
   void clear_epochs(RowPage* page, uint64_t epoch) const;
   uint64_t next_clear_epoch(uint64_t epoch) const;
+  bool has_shares() const;
+  /// Whoever copied the bytes of a row holds what it refers to as well.
+  void share_row(char* row) const;
   void free_page_memory(RowPage* page) const;
 
   mutable uint32_t pages_made_ = 0;
 };
 
+// Atomic, as a view reads the headers of rows that the table writes to.
 inline uint64_t load_header(const char* row) {
-  uint64_t header = 0;
-  std::memcpy(&header, row, sizeof(header));
-  return header;
+  return __atomic_load_n(reinterpret_cast<const uint64_t*>(row), __ATOMIC_RELAXED);
 }
-inline void store_header(char* row, uint64_t header) { std::memcpy(row, &header, sizeof(header)); }
+inline void store_header(char* row, uint64_t header) {
+  __atomic_store_n(reinterpret_cast<uint64_t*>(row), header, __ATOMIC_RELAXED);
+}
 
 }  // namespace sluice

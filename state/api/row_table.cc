@@ -150,12 +150,12 @@ uint32_t RowTable::allocate_row(Group& group) {
   if (!group.free_rows.empty()) {
     row = group.free_rows.back();
     group.free_rows.pop_back();
-    if ((group.pages[row >> page_shift_] & kShared) != 0) take_over_page(group, row >> page_shift_);
+    own_page(group.pages[row >> page_shift_]);
   } else {
     row = append_row(group);
   }
   char* bytes = row_at(group, row);
-  std::memset(bytes, 0, row_bytes_);
+  std::memset(bytes + RowLayout::kHeaderBytes, 0, row_bytes_ - RowLayout::kHeaderBytes);
   store_header(bytes, kRowInUse | kRowFresh | kRowUnsaved | epoch_bits_);
   ++group.rows;
   ++row_count_;
@@ -170,36 +170,58 @@ uint32_t RowTable::append_row(Group& group) {
   }
   const auto index = static_cast<uint32_t>(group.pages.size() - 1);
   SLUICE_CHECK(index < (kNoRow >> page_shift_));
-  if ((group.pages[index] & kShared) != 0) take_over_page(group, index);
-  RowPage* page = page_of(group.pages[index]);
-  if (page->used == page->capacity) {
-    page = layout_->grow_page(page, std::min(page->capacity * 2, full));
-    group.pages[index] = reinterpret_cast<uintptr_t>(page);
+  uintptr_t& slot = group.pages[index];
+  own_page(slot);
+  if (page_of(slot)->used == page_of(slot)->capacity) {
+    if ((slot & kGuarded) != 0) replace_by_copy(slot);
+    RowPage* small = page_of(slot);
+    slot =
+        reinterpret_cast<uintptr_t>(layout_->grow_page(small, std::min(small->capacity * 2, full)));
   }
-  return index << page_shift_ | page->used++;
+  return index << page_shift_ | page_of(slot)->used++;
 }
 
-void RowTable::take_over_page(Group& group, uint32_t page_index) {
-  uintptr_t& slot = group.pages[page_index];
+// Only rows of the view of the last freeze can be told from what the table writes now.
+void RowTable::own_page(uintptr_t& slot) {
+  if ((slot & kShared) == 0) return;
   RowPage* page = page_of(slot);
   if (page->references.load(std::memory_order_acquire) == 1) {
     layout_->begin_epoch(page, epoch_);
-    slot &= ~kShared;
-    return;
+    slot = reinterpret_cast<uintptr_t>(page);
+  } else if (page->view_epoch + 1 == epoch_ && epoch_ < page->clear_epoch) {
+    slot = reinterpret_cast<uintptr_t>(page) | kGuarded;
+  } else {
+    replace_by_copy(slot);
   }
+}
+
+void RowTable::replace_by_copy(uintptr_t& slot) {
+  RowPage* page = page_of(slot);
   RowPage* copy = layout_->copy_page(page);
   layout_->begin_epoch(copy, epoch_);
   layout_->release_page(page);
   slot = reinterpret_cast<uintptr_t>(copy);
 }
 
+char* RowTable::own_row(Group& group, uint32_t row) {
+  uintptr_t& slot = group.pages[row >> page_shift_];
+  own_page(slot);
+  if ((slot & kGuarded) != 0) {
+    RowPage* page = page_of(slot);
+    if (page->references.load(std::memory_order_acquire) == 1) {
+      slot = reinterpret_cast<uintptr_t>(page);
+    } else if (!layout_->save_row(page, row_at(group, row))) {
+      replace_by_copy(slot);
+    }
+  }
+  return row_at(group, row);
+}
+
 void RowTable::free_current_row() { free_row(current_group_, current_row_); }
 
 void RowTable::free_row(uint32_t group_index, uint32_t row) {
   Group& group = groups_[group_index];
-  const uint32_t page_index = row >> page_shift_;
-  if ((group.pages[page_index] & kShared) != 0) take_over_page(group, page_index);
-  char* bytes = row_at(group, row);
+  char* bytes = own_row(group, row);
   if ((load_header(bytes) & kRowStored) != 0) {
     std::string row_key;
     append_row_key(group_index, bytes, row_key);
@@ -328,9 +350,7 @@ void RowTable::expire_row(uint32_t group_index, uint32_t row) {
     if (!cell.ttl.is_on() || cell.type->expire == nullptr || (header & cell.ref.bit) == 0) continue;
     if (!owned) {
       // Expiry may write into the cell: the page must be ours.
-      const uint32_t page_index = row >> page_shift_;
-      if ((group.pages[page_index] & kShared) != 0) take_over_page(group, page_index);
-      bytes = row_at(group, row);
+      bytes = own_row(group, row);
       header = load_header(bytes);
       owned = true;
     }
@@ -357,7 +377,7 @@ Status RowTable::check_memory() const {
 std::unique_ptr<FrozenState> RowTable::freeze() {
   clear_current_key();
   SLUICE_CHECK(sealed_);
-  auto frozen = std::make_unique<FrozenRows>(layout_, now_ms_, epoch_bits_);
+  auto frozen = std::make_unique<FrozenRows>(layout_, now_ms_, epoch_);
   if (cold_) {
     throw_if_failed(cold_->flush_removals());
     frozen->set_cold(std::make_unique<FrozenCold>(*cold_));
@@ -373,8 +393,8 @@ std::unique_ptr<FrozenState> RowTable::freeze() {
     for (uintptr_t& slot : group.pages) {
       RowPage* page = page_of(slot);
       page->references.fetch_add(1, std::memory_order_relaxed);
-      copy.pages.push_back({page, (slot & kShared) == 0});
-      slot |= kShared;
+      copy.pages.push_back({.page = page, .used = page->used, .is_changed = (slot & kShared) == 0});
+      slot = reinterpret_cast<uintptr_t>(page) | kShared;
     }
     frozen->add_group(std::move(copy), group.rows);
   }
@@ -410,7 +430,7 @@ void RowTable::mark_all_stored() {
   begin_epoch();
   for (Group& group : groups_) {
     for (const uintptr_t slot : group.pages) {
-      if ((slot & kShared) == 0) layout_->begin_epoch(page_of(slot), epoch_);
+      if ((slot & kSlotBits) == 0) layout_->begin_epoch(page_of(slot), epoch_);
     }
   }
   for (std::string& tombstones : tombstones_) tombstones.clear();

@@ -12,9 +12,9 @@
 //                         └───────────────────────────────────────▲
 //
 // Freezing (a snapshot) shares all pages and costs O(pages); the first write to a shared page
-// copies it. Each row knows in which epoch, between two freezes, it changed last, and keys and map
-// entries deleted since the last freeze are remembered, so a frozen view can be written in full or
-// as a delta.
+// copies it, or, for a view that is written as a delta, the row (state/api/row_layout.h). Each row
+// knows in which epoch, between two freezes, it changed last, and keys and map entries deleted
+// since the last freeze are remembered, so a frozen view can be written in full or as a delta.
 //
 // With a cold store (the RocksDB backend) the table is a write-back cache: settle() evicts rows
 // that were not used lately when the budget is passed, many at a time and sorted (row_eviction.cc),
@@ -108,7 +108,8 @@ class RowTable {
   /// Whether note_removed() has to be called for the current row.
   bool must_note_removals() const {
     // No row of a shared page was made since the freeze.
-    return current_ != nullptr && (current_is_shared_ || !is_fresh(load_header(current_)));
+    return current_ != nullptr &&
+           ((current_bits_ & kShared) != 0 || !is_fresh(load_header(current_)));
   }
 
   /// Ends the record or timer: frees the row when nothing is left in it.
@@ -250,17 +251,21 @@ class RowTable {
     IndexEntry* index = nullptr;
     uint32_t index_mask = 0;
     uint32_t rows = 0;
-    // Page pointers; bit 0: shared with a frozen view, i.e. not written since the last freeze.
+    // Page pointers with kSlotBits.
     std::vector<uintptr_t> pages;
     std::vector<uint32_t> free_rows;
   };
+  /// Shared with a frozen view, i.e. not written since the last freeze.
   static constexpr uintptr_t kShared = 1;
+  /// Written since, in place, while the view of the last freeze holds it.
+  static constexpr uintptr_t kGuarded = 2;
+  static constexpr uintptr_t kSlotBits = kShared | kGuarded;
   static constexpr uint32_t kNoRow = UINT32_MAX;
 
   RowTable(Options options, const KeyType* key);
   virtual ~RowTable();
 
-  static RowPage* page_of(uintptr_t slot) { return reinterpret_cast<RowPage*>(slot & ~kShared); }
+  static RowPage* page_of(uintptr_t slot) { return reinterpret_cast<RowPage*>(slot & ~kSlotBits); }
   /// Key group of a hash relative to the first group; the caller checks the range.
   uint32_t group_of(uint64_t hash) const {
     const auto mixed = static_cast<uint32_t>(murmur_mix(fold_key_hash(hash)));
@@ -289,16 +294,17 @@ class RowTable {
     if (current_ == nullptr) {
       create_current_row();
     } else {
-      if (current_is_shared_) {
+      if (current_bits_ != 0) {
         Group& group = groups_[current_group_];
-        take_over_page(group, current_row_ >> page_shift_);
-        current_ = row_at(group, current_row_);
-        current_is_shared_ = false;
+        current_ = own_row(group, current_row_);
+        current_bits_ = group.pages[current_row_ >> page_shift_] & kSlotBits;
       }
       store_header(current_, changed_row(load_header(current_), epoch_bits_));
     }
     writable_ = true;
   }
+  /// Makes a row one that may be written to; it may move.
+  char* own_row(Group& group, uint32_t row);
   /// Appends a zeroed row in use; the caller constructs the key.
   uint32_t allocate_row(Group& group);
   void insert_index(Group& group, uint32_t tag, uint32_t row);
@@ -347,14 +353,14 @@ class RowTable {
   void make_current(const Group& group, uint32_t row) {
     const uintptr_t slot = group.pages[row >> page_shift_];
     current_ = page_of(slot)->rows() + size_t{row & slot_mask_} * row_bytes_;
-    current_is_shared_ = (slot & kShared) != 0;
+    current_bits_ = slot & kSlotBits;
     current_row_ = row;
   }
 
   char* current_ = nullptr;
   uint32_t current_group_ = 0;
   uint32_t current_row_ = 0;
-  bool current_is_shared_ = false;
+  uintptr_t current_bits_ = 0;
   bool has_key_ = false;
   bool writable_ = false;
   bool sealed_ = false;
@@ -411,7 +417,9 @@ class RowTable {
   /// Gives the memory of a group without rows back.
   void release_group(uint32_t group_index);
   uint32_t page_bytes_wanted() const;
-  void take_over_page(Group& group, uint32_t page);
+  /// Makes a page one whose rows of the present epoch may be written to.
+  void own_page(uintptr_t& slot);
+  void replace_by_copy(uintptr_t& slot);
   uint32_t append_row(Group& group);
   void free_current_row();
   void free_row(uint32_t group_index, uint32_t row);

@@ -17,7 +17,9 @@ uint32_t crc32c_combine(uint32_t crc_a, uint32_t crc_b, size_t size_b);
 
 inline uint32_t crc32c(std::string_view bytes) { return crc32c(0, bytes.data(), bytes.size()); }
 
-/// The same result without the processor's instruction; for its test and for old machines.
+// The same result without carry-less products of wide registers, and without the instruction for it
+// either: for older processors and for tests.
+uint32_t crc32c_unfolded(uint32_t crc, const void* data, size_t size);
 uint32_t crc32c_portable(uint32_t crc, const void* data, size_t size);
 
 }  // namespace sluice

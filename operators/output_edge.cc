@@ -73,10 +73,11 @@ bool OutputEdge::has_content(const Channel& channel) const {
 
 Batch& OutputEdge::builder(Channel& channel) {
   if (!channel.builder) {
-    if (channel.spare) {
-      channel.builder = std::move(channel.spare);
-    } else {
+    if (channel.spares.empty()) {
       channel.builder = spec_.type->make_batch(row_limit_);
+    } else {
+      channel.builder = std::move(channel.spares.back());
+      channel.spares.pop_back();
     }
   }
   return *channel.builder;
@@ -446,10 +447,10 @@ void OutputEdge::add_credit(int index, uint32_t credits, BatchPtr recycled) {
   Channel& channel = channels_[static_cast<size_t>(index)];
   channel.credit += static_cast<int32_t>(credits);
   Channel& user = sends_whole_batches(spec_.partitioning) ? shared_ : channel;
-  if (recycled && !user.spare && recycled->is_unique() && &recycled->type() == spec_.type) {
-    recycled->reset(row_limit_);
-    user.spare = std::move(recycled);
-  }
+  if (!recycled || user.spares.size() >= kSparesMax || !recycled->is_unique()) return;
+  if (&recycled->type() != spec_.type) return;
+  recycled->reset(row_limit_);
+  user.spares.push_back(std::move(recycled));
 }
 
 }  // namespace sluice

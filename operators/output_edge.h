@@ -66,13 +66,16 @@ class OutputEdge {
     int32_t credit = 0;
     BatchPtr builder;
     Marks marks;
-    BatchPtr spare;
+    std::vector<BatchPtr> spares;
     int64_t gathered_since_ns = 0;  // 0 = nothing gathered.
     int64_t marker_ns = 0;          // A latency marker that waits for the next batch; 0 = none.
     EventTime sent_watermark = kMinTime;
   };
   /// Round-robin over several channels.
   bool deals_out() const;
+  /// As many batches come back at once while several are on their way.
+  static constexpr size_t kSparesMax = 4;
+
   bool push_rows(StreamBatch& in, Cursor& cursor);
   bool push_whole(StreamBatch& in, Cursor& cursor);
   bool push_segment(Batch& batch, uint32_t& row, uint32_t end);

@@ -475,6 +475,7 @@ Status start_worker(NodeSystem& node, ThreadPoolIoRunner& io, const GraphBuilder
   hub.dial = [&node](const Endpoint& peer, const ActorHandle& to) { node.dial(peer, to); };
   hub.cluster = cluster.cluster;
   hub.incarnation = worker->own.incarnation;
+  hub.network = node.network_thread();
   worker->hub = node.actors().spawn<PeerHubActor>(hub);
   SLUICE_ASSIGN_OR_RETURN(const int port, node.publish(worker->hub));
   const bool is_elsewhere = !cluster.advertise.host.empty();

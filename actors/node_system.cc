@@ -167,6 +167,7 @@ NodeSystem::~NodeSystem() = default;
 
 std::shared_ptr<const ActorDirectory> NodeSystem::directory() const { return impl_->directory(); }
 caf::actor_system& NodeSystem::actors() { return impl_->actors(); }
+caf::execution_unit* NodeSystem::network_thread() { return &impl_->actors().middleman().backend(); }
 Result<int> NodeSystem::publish(const ActorHandle& gate) { return impl_->publish(gate); }
 
 void NodeSystem::probe(Endpoint endpoint, ActorHandle to) {

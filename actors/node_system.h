@@ -43,6 +43,8 @@ class NodeSystem {
   NodeSystem& operator=(const NodeSystem&) = delete;
 
   caf::actor_system& actors();
+  /// The thread that reads and writes the connections, for actors that shall run there.
+  caf::execution_unit* network_thread();
   std::shared_ptr<const ActorDirectory> directory() const;
   /// Makes `gate` what others reach at this process's port; the port.
   Result<int> publish(const ActorHandle& gate);

@@ -61,6 +61,20 @@ void PeerHubActor::on_exit() {
   waiting_.clear();
 }
 
+// ---- on the network's thread --------------------------------------------------------------------
+
+caf::resumable::subtype_t PeerHubActor::subtype() const {
+  return settings_.network != nullptr ? io_actor : ActorBase::subtype();
+}
+
+void PeerHubActor::enqueue(caf::mailbox_element_ptr mail, caf::execution_unit* unit) {
+  ActorBase::enqueue(std::move(mail), settings_.network != nullptr ? settings_.network : unit);
+}
+
+void PeerHubActor::launch(caf::execution_unit* unit, bool lazy, bool hide) {
+  ActorBase::launch(settings_.network != nullptr ? settings_.network : unit, lazy, hide);
+}
+
 // ---- connections --------------------------------------------------------------------------------
 
 void PeerHubActor::connect(const ConnectPeers& wanted) {

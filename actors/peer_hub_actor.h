@@ -6,6 +6,9 @@
 // passed on to their task by token; a token that is not known belongs to an attempt that is over:
 // dropped and counted. When a connection is lost, or a message on it, the tasks whose channels used
 // it are told, nobody else.
+//
+// It runs on the network's thread: what arrives goes to its task without waking a thread in
+// between. So no handler may wait or compute.
 #pragma once
 
 #include <functional>
@@ -33,12 +36,20 @@ class PeerHubActor final : public ActorBase {
     std::function<void(const Endpoint&, const ActorHandle&)> dial;
     std::string cluster;
     std::string incarnation;
+    /// Where it runs; null: on the threads of the others.
+    caf::execution_unit* network = nullptr;
   };
   PeerHubActor(ActorConfig& config, Settings settings);
 
   Behavior make_behavior() override;
   void on_exit() override;
   const char* name() const override { return "peer_hub"; }
+
+  // How an actor says on which thread it runs.
+  subtype_t subtype() const override;
+  using ActorBase::enqueue;
+  void enqueue(caf::mailbox_element_ptr mail, caf::execution_unit* unit) override;
+  void launch(caf::execution_unit* unit, bool lazy, bool hide) override;
 
  private:
   struct Peer {
@@ -95,7 +106,7 @@ class PeerHubActor final : public ActorBase {
   Peer* arrival();
   Fence fence() const { return {settings_.cluster, settings_.incarnation, 0, 0, 0}; }
 
-  Settings settings_;
+  const Settings settings_;
   Endpoint own_;
   std::map<std::string, Peer> peers_;     // By incarnation.
   std::map<std::string, Dial> dialling_;  // Or waiting for its Hello.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
+#include <memory>
 #include <utility>
 
 #include "core/codec.h"
@@ -11,6 +13,8 @@ namespace sluice {
 namespace {
 
 constexpr int64_t kNsPerMs = 1'000'000;
+/// From this size on a frame says how much room the next one may need.
+constexpr size_t kRoomKept = 4096;
 
 void encode_barrier(const Barrier& barrier, ByteWriter& writer) {
   writer.fixed(barrier.checkpoint.value);
@@ -69,9 +73,10 @@ uint32_t frame_checksum(uint64_t token, const Frame& frame) {
   return crc32c(of_head, frame.bytes.data(), frame.bytes.size());
 }
 
-Status FrameEncoder::encode(const StreamElement& element, EncodeBuffer& buffer,
-                            const std::function<void(Frame)>& emit) {
-  ByteWriter& writer = buffer.clear();
+Status FrameEncoder::encode(const StreamElement& element) {
+  const size_t before = buffer_.size();
+  if (before == 0) buffer_.clear(room_);
+  ByteWriter& writer = buffer_;
   writer.fixed(static_cast<uint8_t>(element.kind));
   switch (element.kind) {
     case ElementKind::kBatch:
@@ -90,24 +95,35 @@ Status FrameEncoder::encode(const StreamElement& element, EncodeBuffer& buffer,
     case ElementKind::kEndOfData:
       break;
   }
-  const std::string_view bytes = buffer.view();
-  if (bytes.size() > kElementBytesMax) {
-    return Status::resource_exhausted("a batch of " + std::to_string(bytes.size()) +
+  last_bytes_ = buffer_.size() - before;
+  if (last_bytes_ > kElementBytesMax) {
+    return Status::resource_exhausted("a batch of " + std::to_string(last_bytes_) +
                                       " bytes is larger than a channel takes");
   }
-  for (size_t at = 0; at < bytes.size(); at += kFrameBytes) {
-    Frame frame;
-    frame.sequence = next_sequence_++;
-    frame.ends_element = at + kFrameBytes >= bytes.size();
-    frame.bytes = bytes.substr(at, kFrameBytes);
-    frame.crc32c = frame_checksum(token_, frame);
-    emit(std::move(frame));
-  }
-  buffer.trim(kBufferBytesMax);
   return Status::ok();
 }
 
-Result<std::optional<StreamElement>> FrameDecoder::take(Frame frame) {
+void FrameEncoder::flush(const std::function<void(Frame)>& emit) {
+  const auto emit_frame = [&](ByteBlock part, bool ends_element) {
+    Frame frame{next_sequence_++, 0, ends_element, std::move(part)};
+    frame.crc32c = frame_checksum(token_, frame);
+    emit(std::move(frame));
+  };
+  const std::string_view bytes = buffer_.view();
+  if (bytes.empty()) return;
+  if (bytes.size() <= kFrameBytes) {
+    if (bytes.size() >= kRoomKept) room_ = bytes.size() + bytes.size() / 16;
+    emit_frame(buffer_.take(), true);
+    return;
+  }
+  for (size_t at = 0; at < bytes.size(); at += kFrameBytes) {
+    emit_frame(ByteBlock(bytes.substr(at, kFrameBytes)), at + kFrameBytes >= bytes.size());
+  }
+  // What one huge element took is given back.
+  buffer_.trim(kFrameBytes);
+}
+
+Result<std::vector<StreamElement>> FrameDecoder::take(Frame frame) {
   if (frame.sequence != next_sequence_) {
     return Status::corruption("frame " + std::to_string(frame.sequence) + " where frame " +
                               std::to_string(next_sequence_) + " was due: data was lost");
@@ -120,29 +136,61 @@ Result<std::optional<StreamElement>> FrameDecoder::take(Frame frame) {
   if (partial_.size() + frame.bytes.size() > kElementBytesMax) {
     return Status::corruption("an element larger than a channel takes");
   }
-  if (!frame.ends_element) {
-    partial_ += frame.bytes;
-    return std::optional<StreamElement>();
-  }
-  std::string whole = std::exchange(partial_, std::string());
+  ByteBlock whole = std::exchange(partial_, ByteBlock());
   if (whole.empty()) {
     whole = std::move(frame.bytes);
   } else {
-    whole += frame.bytes;
+    const size_t before = whole.size();
+    const size_t after = before + frame.bytes.size();
+    if (after > whole.capacity()) whole.reserve(std::max(after, 2 * whole.capacity()));
+    whole.resize(after);
+    std::memcpy(whole.data() + before, frame.bytes.data(), frame.bytes.size());
   }
-  SLUICE_ASSIGN_OR_RETURN(StreamElement element, decode(whole));
-  return std::optional<StreamElement>(std::move(element));
+  if (!frame.ends_element) {
+    partial_ = std::move(whole);
+    return std::vector<StreamElement>();
+  }
+  return decode(std::move(whole));
 }
 
-Result<StreamElement> FrameDecoder::decode(std::string_view bytes) {
-  ByteReader reader(bytes);
+void FrameDecoder::recycle(BatchPtr consumed) {
+  if (!consumed || !consumed->is_unique() || spares_.size() >= kSparesMax) return;
+  consumed->reset(0);  // The frame that it came in is not needed any more.
+  spares_.push_back(std::move(consumed));
+}
+
+BatchPtr FrameDecoder::take_spare() {
+  if (spares_.empty()) return {};
+  BatchPtr spare = std::move(spares_.back());
+  spares_.pop_back();
+  return spare;
+}
+
+Result<std::vector<StreamElement>> FrameDecoder::decode(ByteBlock bytes) {
+  const auto block = std::make_shared<const ByteBlock>(std::move(bytes));
+  ByteReader reader(block->view(), TextBytes::kStayPut);
+  std::vector<StreamElement> elements;
+  do {
+    const size_t before = reader.remaining();
+    elements.push_back(decode_one(reader));
+    const StreamBatch& data = elements.back().data;
+    if (data.batch && type_->contains_text) data.batch->hold(block, before - reader.remaining());
+  } while (!reader.at_end());
+  if (reader.failed()) {
+    return Status::corruption("a frame of " + std::to_string(block->size()) +
+                              " bytes cannot be read");
+  }
+  return elements;
+}
+
+StreamElement FrameDecoder::decode_one(ByteReader& reader) {
   StreamElement element;
   const auto kind = reader.fixed<uint8_t>();
   if (kind > static_cast<uint8_t>(ElementKind::kEndOfData)) reader.fail();
   element.kind = static_cast<ElementKind>(kind);
   switch (element.kind) {
     case ElementKind::kBatch:
-      element.data = decode_data(reader, *type_, std::move(spare_));
+      element.data = decode_data(reader, *type_, take_spare());
       break;
     case ElementKind::kBarrier:
     case ElementKind::kCancelBarrier:
@@ -154,10 +202,6 @@ Result<StreamElement> FrameDecoder::decode(std::string_view bytes) {
       break;
     default:
       break;
-  }
-  if (reader.failed() || !reader.at_end()) {
-    return Status::corruption("an element of " + std::to_string(bytes.size()) +
-                              " bytes cannot be read");
   }
   return element;
 }

@@ -1,17 +1,21 @@
 // Stream elements as bytes, in frames: the form in which a channel crosses processes.
 //
-// FrameEncoder runs on the sending task's thread, FrameDecoder on the receiver's. An element is
-// encoded with the record codec into a buffer of the task's, cut into frames of at most
-// kFrameBytes, numbered and given a checksum; one is decoded into the batch that was consumed
-// before it. The decoder refuses anything but the next frame of its channel, intact: a gap or
-// damage fails the attempt, it is never skipped.
+// FrameEncoder runs on the sending task's thread, FrameDecoder on the receiver's. Elements are
+// encoded with the record codec, one behind the other while the task has more to do: a frame costs
+// both processes a dozen system calls and waking two threads, however large it is. What was
+// gathered leaves as one frame, numbered and with a checksum, or in several when it is larger than
+// kFrameBytes. The buffer itself becomes the frame, and at the other end the frame stays as the
+// memory of the texts of its rows; the rest of a batch is decoded into one consumed before. The
+// decoder refuses anything but the next frame of its channel, intact: a gap or damage fails the
+// attempt, it is never skipped.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
+#include <vector>
 
+#include "core/byte_block.h"
 #include "core/clock.h"
 #include "core/codec.h"
 #include "core/element.h"
@@ -22,29 +26,36 @@ namespace sluice {
 inline constexpr size_t kFrameBytes = 256 * 1024;
 /// Larger than this is no record any more; checked before memory is taken for it.
 inline constexpr size_t kElementBytesMax = 64 * 1024 * 1024;
-/// A buffer that had to grow beyond this for one element gives its memory back.
-inline constexpr size_t kBufferBytesMax = 4 * kFrameBytes;
+/// More batches than this are not kept for a channel.
+inline constexpr size_t kSparesMax = 8;
 
 /// One frame of a channel, whose token goes with it.
 struct Frame {
   uint64_t sequence = 0;
   uint32_t crc32c = 0;
-  bool ends_element = true;
-  std::string bytes;
+  bool ends_element = true;  // Otherwise its last one goes on in the next frame.
+  ByteBlock bytes;
 };
 
 class FrameEncoder {
  public:
   /// `token`: of the channel.
   FrameEncoder(const Clock* clock, uint64_t token) : clock_(clock), token_(token) {}
-  /// Calls `emit` with the frames of the element, in order. `buffer` is emptied and filled.
-  Status encode(const StreamElement& element, EncodeBuffer& buffer,
-                const std::function<void(Frame)>& emit);
+  /// Adds the element to what is gathered. Flush first when it would not fit, see has_room().
+  Status encode(const StreamElement& element);
+  /// Calls `emit` with what is gathered.
+  void flush(const std::function<void(Frame)>& emit);
+  size_t gathered_bytes() const { return buffer_.size(); }
+  /// Whether an element like the last one still goes into the same frame.
+  bool has_room() const { return buffer_.size() + last_bytes_ <= kFrameBytes; }
 
  private:
   const Clock* clock_;
   const uint64_t token_;
   uint64_t next_sequence_ = 0;
+  EncodeBuffer buffer_;
+  size_t last_bytes_ = 0;  // Of the element before.
+  size_t room_ = 0;        // Of the frame before, and a little more.
 };
 
 class FrameDecoder {
@@ -52,20 +63,22 @@ class FrameDecoder {
   /// `type`: of the records on this channel, `token` is its own.
   FrameDecoder(const Clock* clock, const RecordType* type, uint64_t token)
       : clock_(clock), type_(type), token_(token) {}
-  /// The element that `frame` completes, or nothing yet.
-  Result<std::optional<StreamElement>> take(Frame frame);
+  /// The elements that `frame` completes.
+  Result<std::vector<StreamElement>> take(Frame frame);
   /// A batch that was taken from here, in whose memory the next one may be decoded.
-  void recycle(BatchPtr consumed) { spare_ = std::move(consumed); }
+  void recycle(BatchPtr consumed);
 
  private:
-  Result<StreamElement> decode(std::string_view bytes);
+  Result<std::vector<StreamElement>> decode(ByteBlock bytes);
+  StreamElement decode_one(ByteReader& reader);
+  BatchPtr take_spare();
 
   const Clock* clock_;
   const RecordType* type_;
   const uint64_t token_;
   uint64_t next_sequence_ = 0;
-  std::string partial_;
-  BatchPtr spare_;
+  ByteBlock partial_;
+  std::vector<BatchPtr> spares_;  // As many as can be on their way to the task at once.
 };
 
 /// Checksum of a frame: over its channel's token, its number, its end mark and its bytes.

@@ -33,6 +33,7 @@ TaskActor::TaskActor(ActorConfig& config, std::shared_ptr<TaskActorSettings> set
       io_(settings_->services.io),
       clock_(*settings_->services.clock),
       master_(settings_->master),
+      remote_outputs_(&clock_),
       timer_armed_ms_(Operator::kNoTimer) {}
 
 TaskActor::~TaskActor() = default;
@@ -198,6 +199,11 @@ Status TaskActor::open_task() {
 
 void TaskActor::step() {
   const RunState state = task_->run(kStepNs);
+  if (state == RunState::kMore) {
+    remote_outputs_.flush_old();
+  } else {
+    remote_outputs_.flush();
+  }
   if (!send_failure_.is_ok()) {
     fail(send_failure_.with_prefix(display_name_ + ": "));
     return;
@@ -223,16 +229,15 @@ void TaskActor::frame_arrived(FrameArrived& arrived) {
   const auto channel = static_cast<size_t>(arrived.channel);
   remote_inputs_.resize(peers_->inputs.size());
   remote_inputs_[channel] = arrived.input;
-  auto element =
+  auto elements =
       arrived.input->take(std::move(arrived.frame), &clock_, peers_->inputs[channel].type);
-  if (!element.is_ok()) {
-    fail(element.status().with_prefix(display_name_ + ": input channel " + std::to_string(channel) +
-                                      ": "));
+  if (!elements.is_ok()) {
+    fail(elements.status().with_prefix(display_name_ + ": input channel " +
+                                       std::to_string(channel) + ": "));
     return;
   }
-  if (!*element) return;
-  task_->receive(arrived.channel, std::move(**element));
-  schedule_run();
+  for (StreamElement& element : *elements) task_->receive(arrived.channel, std::move(element));
+  if (!elements->empty()) schedule_run();
 }
 
 void TaskActor::schedule_run() {
@@ -310,7 +315,7 @@ void TaskActor::send(int channel, StreamElement element) {
     ActorBase::send(end.task, Data{end.channel, std::move(element)});
     return;
   }
-  const Status sent = end.remote->send(element, frame_buffer_);
+  const Status sent = remote_outputs_.send(*end.remote, element);
   if (!sent.is_ok() && send_failure_.is_ok()) send_failure_ = sent;
   // Encoded, it is free: the next one is gathered in its memory.
   if (element.data.batch) task_->add_credit(channel, 0, std::move(element.data.batch));

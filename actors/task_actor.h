@@ -91,8 +91,8 @@ class TaskActor final : public ActorBase, private TaskLink {
   std::unique_ptr<Task> task_;
   std::shared_ptr<const TaskPeers> peers_;
   std::vector<std::shared_ptr<RemoteInput>> remote_inputs_;  // By channel; from other processes.
-  EncodeBuffer frame_buffer_;  // Of what goes to other processes, one element after the other.
-  Status send_failure_;        // What could not be sent in the step under way.
+  RemoteOutputs remote_outputs_;
+  Status send_failure_;  // What could not be sent in the step under way.
   Phase phase_ = Phase::kCreated;
   std::unique_ptr<TaskSnapshots> snapshots_;  // With checkpoints.
   bool started_ = false;  // What wakes it earlier waits: its peers may not be open yet.

@@ -11,11 +11,14 @@
 #include <type_traits>
 #include <utility>
 
+#include <caf/deserializer.hpp>
 #include <caf/meta/type_name.hpp>
+#include <caf/serializer.hpp>
 
 #include "actors/caf_compat.h"
 #include "actors/control_sequence.h"
 #include "actors/fence.h"
+#include "core/byte_block.h"
 #include "core/status.h"
 #include "proto/control.pb.h"
 
@@ -53,7 +56,7 @@ struct DataFrame {
   uint64_t sequence = 0;
   uint32_t crc32c = 0;
   bool ends_element = true;
-  std::string bytes;
+  ByteBlock bytes;
 };
 /// The receiver has consumed `credits` batches of a channel.
 struct CreditFrame {
@@ -82,6 +85,23 @@ typename Inspector::result_type inspect(Inspector& f, Fence& x) {
 template <class Inspector, class M>
 typename Inspector::result_type inspect(Inspector& f, Wire<M>& x) {
   return f(x.fence, x.version, x.stamp.registration, x.stamp.number, x.crc32c, x.body);
+}
+/// Bytes with their number before them; read into new memory that is not filled with zeros first.
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, ByteBlock& x) {
+  if constexpr (std::is_same_v<Inspector, caf::serializer>) {
+    size_t size = x.size();
+    if (auto error = f.begin_sequence(size)) return error;
+    return size == 0 ? caf::error() : f.apply_raw(size, x.data());
+  } else if constexpr (std::is_same_v<Inspector, caf::deserializer>) {
+    size_t size = 0;
+    if (auto error = f.begin_sequence(size)) return error;
+    if (size > kWireBytesMax) return caf::make_error(caf::sec::invalid_argument);
+    x = ByteBlock(size);
+    return size == 0 ? caf::error() : f.apply_raw(size, x.data());
+  } else {
+    return f(x.size());
+  }
 }
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, DataFrame& x) {

@@ -31,6 +31,7 @@ char* TextArena::allocate_slow(size_t size) {
 
 void TextArena::clear() {
   used_bytes_ = 0;
+  held_.clear();
   if (chunks_.empty()) return;
   const auto largest =
       std::max_element(chunks_.begin(), chunks_.end(),

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/byte_block.h"
 #include "core/check.h"
 
 namespace sluice {
@@ -76,6 +77,11 @@ class TextArena {
     std::memcpy(to, data, size);
     return to;
   }
+  /// Texts may point into these bytes as well, of which `used` are counted here.
+  void hold(std::shared_ptr<const ByteBlock> bytes, size_t used) {
+    used_bytes_ += used;
+    held_.push_back(std::move(bytes));
+  }
   size_t used_bytes() const { return used_bytes_; }
   /// Forgets all contents but keeps one chunk. Only while nobody else holds a reference.
   void clear();
@@ -98,6 +104,7 @@ class TextArena {
   char* end_ = nullptr;
   size_t used_bytes_ = 0;
   std::vector<Chunk> chunks_;
+  std::vector<std::shared_ptr<const ByteBlock>> held_;
   std::atomic<uint32_t> references_{0};
 };
 

@@ -63,10 +63,12 @@ struct RecordType {
   size_t row_bytes;
   BatchPtr (*make_batch)(uint32_t row_limit);
   /// Reads what Batch::encode wrote; null on malformed bytes. `spare`: a batch of this type that
-  /// nobody needs any more, whose memory is used again, or null.
+  /// nobody needs any more, whose memory is used again, or null. With TextBytes::kStayPut what was
+  /// read must be given to Batch::hold().
   BatchPtr (*decode_batch)(ByteReader& reader, BatchPtr spare);
   /// Whether Batch::encode and decode_batch work: there is a codec.
   bool is_encodable;
+  bool contains_text;
 };
 
 class Batch {
@@ -109,6 +111,10 @@ class Batch {
 
   /// Keeps alive the arenas another batch points into (records copied without their text bytes).
   void share_arenas_of(const Batch& other);
+  /// Keeps bytes that its rows' texts point into; `used` of them are this batch's.
+  void hold(std::shared_ptr<const ByteBlock> bytes, size_t used) {
+    own_arena().hold(std::move(bytes), used);
+  }
   /// The arena that new texts of this batch's rows belong to.
   TextArena& own_arena();
   const TextArenaRef& own_arena_ref() {
@@ -282,12 +288,14 @@ class TypedBatch final : public Batch {
 template <class T>
 const RecordType& record_type() {
   static const RecordType kType{
-      typeid(T).name(), sizeof(T),
+      typeid(T).name(),
+      sizeof(T),
       [](uint32_t row_limit) -> BatchPtr { return TypedBatch<T>::make(row_limit); },
       [](ByteReader& reader, BatchPtr spare) {
         return TypedBatch<T>::decode(reader, std::move(spare));
       },
-      Encodable<T>&& std::is_default_constructible_v<T>};
+      Encodable<T>&& std::is_default_constructible_v<T>,
+      kContainsText<T>};
   return kType;
 }
 
@@ -401,7 +409,10 @@ template <class T>
 void TypedBatch<T>::encode(ByteWriter& writer) const {
   if constexpr (Encodable<T>) {
     writer.fixed(rows_);
-    for (uint32_t row = 0; row < rows_; ++row) Codec<T>::encode(data_[row], writer);
+    // A copy, so that the position is in a register and not in memory that a row might overlap.
+    ByteWriter rest = writer;
+    for (uint32_t row = 0; row < rows_; ++row) Codec<T>::encode(data_[row], rest);
+    writer = rest;
     encode_side(writer);
   } else {
     SLUICE_CHECK_MSG(false, "this record type has no codec and cannot leave the process");
@@ -416,14 +427,17 @@ BatchPtr TypedBatch<T>::decode(ByteReader& reader, BatchPtr spare) {
     if (reuses) spare->reset(rows);
     BatchPtr result = reuses ? std::move(spare) : BatchPtr(make(rows));
     auto& batch = static_cast<TypedBatch&>(*result);
-    const ArenaScope scope(&batch.own_arena());
-    for (uint32_t row = 0; row < rows && !reader.failed(); ++row) {
-      batch.push_made([&reader] {
+    const ArenaScope scope(kContainsText<T> ? &batch.own_arena() : nullptr);
+    // A copy, so that the position is in a register and not in memory that a row might overlap.
+    ByteReader rest = reader;
+    for (uint32_t row = 0; row < rows && !rest.failed(); ++row) {
+      batch.push_made([&rest] {
         T value{};
-        Codec<T>::decode(reader, value);
+        Codec<T>::decode(rest, value);
         return value;
       });
     }
+    reader = rest;
     if (!batch.decode_side(reader, rows) || reader.failed()) return {};
     return result;
   } else {

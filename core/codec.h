@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/byte_block.h"
 #include "core/record.h"
 
 namespace sluice {
@@ -32,7 +33,11 @@ class ByteWriter {
       std::memcpy(next_, data, size);
       next_ += size;
     } else {
-      append(data, size);
+      // Static: the address of a writer that is a local variable goes nowhere, so that it may live
+      // in registers.
+      const Place place = append({out_, block_, next_}, data, size);
+      next_ = place.next;
+      end_ = place.end;
     }
   }
   template <class T>
@@ -42,36 +47,46 @@ class ByteWriter {
     fixed(static_cast<uint32_t>(value.size()));
     bytes(value.data(), value.size());
   }
-  size_t size() const { return next_ == nullptr ? out_->size() : used(); }
+  size_t size() const { return out_ != nullptr ? out_->size() : used(); }
 
  protected:
-  /// Of an EncodeBuffer: writes into the string's bytes, whose size is the room there is.
+  /// Of an EncodeBuffer: writes into the block.
   ByteWriter() = default;
-  size_t used() const { return static_cast<size_t>(next_ - out_->data()); }
-  void rewind_to(std::string& room) {
-    out_ = &room;
-    next_ = room.data();
-    end_ = next_ + room.size();
+  size_t used() const { return static_cast<size_t>(next_ - block_->data()); }
+  void rewind_to(ByteBlock& block) {
+    block_ = &block;
+    next_ = block.data();
+    end_ = next_ + block.capacity();
   }
 
  private:
-  [[gnu::noinline]] void append(const void* data, size_t size) {
-    if (next_ == nullptr) {
-      out_->append(static_cast<const char*>(data), size);
-      return;
+  struct Target {
+    std::string* out;
+    ByteBlock* block;
+    const char* next;
+  };
+  struct Place {
+    char* next;
+    char* end;
+  };
+  [[gnu::noinline]] static Place append(Target target, const void* data, size_t size) {
+    if (target.out != nullptr) {
+      target.out->append(static_cast<const char*>(data), size);
+      return {};
     }
-    const size_t before = used();
-    out_->resize(std::max(kRoomMin, 2 * (before + size)));
-    next_ = out_->data() + before;
-    end_ = out_->data() + out_->size();
-    if (size > 0) std::memcpy(next_, data, size);
-    next_ += size;
+    ByteBlock& block = *target.block;
+    const auto before = static_cast<size_t>(target.next - block.data());
+    block.resize(before);
+    block.reserve(std::max(kRoomMin, 2 * (before + size)));
+    if (size > 0) std::memcpy(block.data() + before, data, size);
+    return {block.data() + before + size, block.data() + block.capacity()};
   }
 
   static constexpr size_t kRoomMin = 256;
 
-  std::string* out_ = nullptr;
-  char* next_ = nullptr;  // Null: appends to the string itself.
+  std::string* out_ = nullptr;  // Null: an EncodeBuffer.
+  ByteBlock* block_ = nullptr;
+  char* next_ = nullptr;
   char* end_ = nullptr;
 };
 
@@ -83,16 +98,30 @@ class EncodeBuffer final : public ByteWriter {
   EncodeBuffer(const EncodeBuffer&) = delete;
   EncodeBuffer& operator=(const EncodeBuffer&) = delete;
 
-  /// Empties the buffer; views of what was in it are void.
-  EncodeBuffer& clear() {
+  /// Empties the buffer and makes room; views of what was in it are void.
+  EncodeBuffer& clear(size_t room = 0) {
+    room_.resize(0);
+    room_.reserve(room);
     rewind_to(room_);
     return *this;
   }
   std::string_view view() const { return {room_.data(), used()}; }
+  /// What was written; the buffer is empty. Its memory goes with it unless most of that is unused.
+  ByteBlock take() {
+    if (2 * used() < room_.capacity()) {
+      ByteBlock copy(view());
+      clear();
+      return copy;
+    }
+    room_.resize(used());
+    ByteBlock taken = std::move(room_);
+    rewind_to(room_);
+    return taken;
+  }
   /// Empties the buffer and gives its memory back when that is more than `bytes_max`.
   void trim(size_t bytes_max) {
-    if (room_.capacity() > bytes_max) std::string().swap(room_);
-    rewind_to(room_);
+    if (room_.capacity() > bytes_max) room_ = ByteBlock();
+    clear();
   }
   /// Replaces what was written at `offset`.
   template <class T>
@@ -102,13 +131,22 @@ class EncodeBuffer final : public ByteWriter {
   }
 
  private:
-  std::string room_;
+  ByteBlock room_;
+};
+
+/// What becomes of the bytes of a Text that is read.
+enum class TextBytes : uint8_t {
+  kCopied,   // Into the current arena.
+  kStayPut,  // The text points to where they were read, which must outlive it.
 };
 
 /// Reads from bytes it does not own; after a failure all further reads give zero.
 class ByteReader {
  public:
-  explicit ByteReader(std::string_view bytes) : next_(bytes.data()), end_(next_ + bytes.size()) {}
+  explicit ByteReader(std::string_view bytes, TextBytes texts = TextBytes::kCopied)
+      : next_(bytes.data()), end_(next_ + bytes.size()), texts_(texts) {}
+
+  TextBytes text_bytes() const { return texts_; }
 
   template <class T>
   requires std::is_trivially_copyable_v<T> T fixed() {
@@ -153,6 +191,7 @@ class ByteReader {
  private:
   const char* next_;
   const char* end_;
+  TextBytes texts_;
   bool failed_ = false;
 };
 
@@ -176,7 +215,7 @@ std::string encode_to_string(const T& value) {
   Codec<T>::encode(value, writer);
   return out;
 }
-/// Text fields of the result are copies in the current arena.
+/// Where the bytes of Text fields are says the reader.
 template <class T>
 T decode(ByteReader& reader) {
   T value{};
@@ -216,7 +255,10 @@ struct Codec<std::chrono::duration<Rep, Period>> {
 template <>
 struct Codec<Text> {
   static void encode(const Text& value, ByteWriter& writer) { writer.text(value.view()); }
-  static void decode(ByteReader& reader, Text& value) { value = Text(reader.text()); }
+  static void decode(ByteReader& reader, Text& value) {
+    const std::string_view text = reader.text();
+    value = reader.text_bytes() == TextBytes::kStayPut ? Text::view(text) : Text(text);
+  }
 };
 
 template <>

@@ -169,20 +169,21 @@ void for_each_text(T& value, F&& f) {
   }
 }
 
-/// Copies the bytes of every long Text in `value` into `arena`.
-template <class T>
-void move_texts_to(T& value, TextArena& arena) {
-  for_each_text(value, [&](Text& text) {
-    if (!text.is_inline()) text = Text::copy_to(text.view(), arena);
-  });
-}
-
 /// Bytes of long Texts that `value` points to.
 template <class T>
 size_t text_bytes_of(const T& value) {
   size_t bytes = 0;
   for_each_text(value, [&](const Text& text) { bytes += text.is_inline() ? 0 : text.size(); });
   return bytes;
+}
+
+/// Copies the bytes of every long Text in `value` into `arena`, one behind the other.
+template <class T>
+void move_texts_to(T& value, TextArena& arena) {
+  const size_t bytes = text_bytes_of(value);
+  if (bytes == 0) return;
+  char* next = arena.allocate(bytes);
+  for_each_text(value, [&](Text& text) { next += text.move_to(next); });
 }
 
 }  // namespace sluice

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <compare>
 #include <cstdint>
 #include <cstring>
@@ -23,7 +24,7 @@
 
 namespace sluice {
 
-class alignas(8) Text {
+class Text {
  public:
   static constexpr size_t kInlineBytes = 12;
   static constexpr size_t kBytesMax = UINT32_MAX;
@@ -33,7 +34,7 @@ class alignas(8) Text {
     if (text.size() <= kInlineBytes) {
       set_inline(text);
     } else {
-      set_pointer(current_text_arena().copy(text.data(), text.size()), text.size());
+      set_pointer(current_text_arena().copy(text.data(), text.size()), text);
     }
   }
   Text(const char* text) : Text(std::string_view(text)) {}         // NOLINT
@@ -45,36 +46,39 @@ class alignas(8) Text {
     if (text.size() <= kInlineBytes) {
       result.set_inline(text);
     } else {
-      result.set_pointer(text.data(), text.size());
+      result.set_pointer(text.data(), text);
     }
     return result;
   }
   /// A copy with its bytes in `arena` (inline texts need none).
   static Text copy_to(std::string_view text, TextArena& arena) {
     if (text.size() <= kInlineBytes) return view(text);
-    return view({arena.copy(text.data(), text.size()), text.size()});
+    Text result;
+    result.set_pointer(arena.copy(text.data(), text.size()), text);
+    return result;
+  }
+  /// Copies the bytes of a long text to `to` and points there from now on; how many these are.
+  size_t move_to(char* to) {
+    if (is_inline()) return 0;
+    std::memcpy(to, pointer(), size());
+    tail_ = reinterpret_cast<uintptr_t>(to);
+    return size();
   }
 
-  size_t size() const { return size_; }
-  bool empty() const { return size_ == 0; }
-  bool is_inline() const { return size_ <= kInlineBytes; }
-  const char* data() const { return is_inline() ? bytes_ : pointer(); }
-  std::string_view view() const { return {data(), size_}; }
+  size_t size() const { return static_cast<uint32_t>(head_); }
+  bool empty() const { return size() == 0; }
+  bool is_inline() const { return size() <= kInlineBytes; }
+  const char* data() const {
+    return is_inline() ? reinterpret_cast<const char*>(this) + kSizeBytes : pointer();
+  }
+  std::string_view view() const { return {data(), size()}; }
   std::string str() const { return std::string(view()); }
   operator std::string_view() const { return view(); }  // NOLINT(google-explicit-constructor)
 
   friend bool operator==(const Text& a, const Text& b) {
-    uint64_t a_head = 0;
-    uint64_t b_head = 0;
-    std::memcpy(&a_head, &a, 8);
-    std::memcpy(&b_head, &b, 8);
-    if (a_head != b_head) return false;
-    uint64_t a_tail = 0;
-    uint64_t b_tail = 0;
-    std::memcpy(&a_tail, a.bytes_ + 4, 8);
-    std::memcpy(&b_tail, b.bytes_ + 4, 8);
-    if (a_tail == b_tail) return true;
-    return !a.is_inline() && std::memcmp(a.pointer(), b.pointer(), a.size_) == 0;
+    if (a.head_ != b.head_) return false;
+    if (a.tail_ == b.tail_) return true;
+    return !a.is_inline() && std::memcmp(a.pointer(), b.pointer(), a.size()) == 0;
   }
   friend bool operator==(const Text& a, std::string_view b) { return a.view() == b; }
   friend bool operator==(const Text& a, const char* b) { return a.view() == b; }
@@ -86,27 +90,51 @@ class alignas(8) Text {
   }
 
  private:
-  void set_inline(std::string_view text) {
-    size_ = static_cast<uint32_t>(text.size());
-    std::memcpy(bytes_, text.data() == nullptr ? "" : text.data(), text.size());
+  static constexpr size_t kSizeBytes = 4;
+
+  template <class Word>
+  static uint64_t load(const char* from) {
+    Word word = 0;
+    std::memcpy(&word, from, sizeof word);
+    return word;
   }
-  void set_pointer(const char* data, size_t size) {
-    SLUICE_CHECK(size <= kBytesMax);
-    size_ = static_cast<uint32_t>(size);
-    std::memcpy(bytes_, data, 4);
-    std::memcpy(bytes_ + 4, &data, 8);
+  // The words are put together in registers: loading what was just written byte by byte would wait
+  // for the stores. Loads that overlap bring the same bytes to the same place.
+  void set_inline(std::string_view text) {
+    const char* from = text.data();
+    const size_t n = text.size();
+    uint64_t low = 0;   // The first eight bytes,
+    uint64_t high = 0;  // and the four behind them.
+    if (n >= 8) {
+      low = load<uint64_t>(from);
+      if (n > 8) high = load<uint64_t>(from + n - 8) >> (8 * (16 - n));
+    } else if (n >= 4) {
+      low = load<uint32_t>(from) | load<uint32_t>(from + n - 4) << (8 * (n - 4));
+    } else if (n > 0) {
+      low = load<uint8_t>(from) | load<uint8_t>(from + n / 2) << (8 * (n / 2)) |
+            load<uint8_t>(from + n - 1) << (8 * (n - 1));
+    }
+    head_ = n | low << 32;
+    tail_ = low >> 32 | high << 32;
+  }
+  /// `text`: the same characters, which are in the cache already.
+  void set_pointer(const char* data, std::string_view text) {
+    SLUICE_CHECK(text.size() <= kBytesMax);
+    head_ = text.size() | load<uint32_t>(text.data()) << 32;
+    tail_ = reinterpret_cast<uintptr_t>(data);
   }
   const char* pointer() const {
-    const char* result = nullptr;
-    std::memcpy(&result, bytes_ + 4, 8);
-    return result;
+    return reinterpret_cast<const char*>(static_cast<uintptr_t>(tail_));  // NOLINT
   }
 
-  uint32_t size_ = 0;
-  char bytes_[kInlineBytes] = {};  // Unused bytes are zero, so equality compares words.
+  // In memory: the size in four bytes, then twelve of the text, or four of them and a pointer.
+  // Unused bytes are zero, so equality compares words.
+  uint64_t head_ = 0;
+  uint64_t tail_ = 0;
 };
 
 static_assert(sizeof(Text) == 16);
+static_assert(std::endian::native == std::endian::little, "the size stands first");
 
 }  // namespace sluice
 

@@ -105,13 +105,11 @@ class HubWorld {
 DataFrame last_frame(uint64_t token) {
   const ManualClock clock;
   FrameEncoder encoder(&clock, token);
-  EncodeBuffer buffer;
+  REQUIRE(encoder.encode(StreamElement::of_kind(ElementKind::kEndOfData)).is_ok());
   DataFrame last;
-  const Status encoded =
-      encoder.encode(StreamElement::of_kind(ElementKind::kEndOfData), buffer, [&](Frame frame) {
-        last = {token, frame.sequence, frame.crc32c, frame.ends_element, std::move(frame.bytes)};
-      });
-  REQUIRE(encoded.is_ok());
+  encoder.flush([&](Frame frame) {
+    last = {token, frame.sequence, frame.crc32c, frame.ends_element, std::move(frame.bytes)};
+  });
   return last;
 }
 

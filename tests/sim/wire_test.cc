@@ -1,6 +1,7 @@
 // Every type that crosses processes, through CAF's serializer and back.
 #include "actors/wire.h"
 
+#include <deque>
 #include <functional>
 #include <set>
 #include <string>
@@ -58,7 +59,9 @@ struct Sample<Wire<M>> {
 };
 template <>
 struct Sample<DataFrame> {
-  static DataFrame make() { return {UINT64_MAX, 5, 0xDEADBEEF, false, kBytes}; }
+  static DataFrame make() {
+    return {UINT64_MAX, 5, 0xDEADBEEF, false, ByteBlock(std::string_view(kBytes))};
+  }
   static bool equal(const DataFrame& a, const DataFrame& b) {
     return a.token == b.token && a.sequence == b.sequence && a.crc32c == b.crc32c &&
            a.ends_element == b.ends_element && a.bytes == b.bytes;
@@ -151,7 +154,7 @@ TEST_CASE("peer_link: bytes on their way are bounded, the rest waits in order") 
   transport.credit = [&](CreditFrame) { ++credits; };
   transport.open = [](const Wire<proto::OpenChannels>&) {};
   PeerLink link("host:1", transport, 100);
-  for (uint64_t i = 0; i < 5; ++i) link.post({1, i, 0, true, std::string(60, 'x')});
+  for (uint64_t i = 0; i < 5; ++i) link.post({1, i, 0, true, ByteBlock(60)});
   CHECK(sent == std::vector<uint64_t>{0, 1});
   CHECK(link.look().in_flight_bytes == 120);
   CHECK(link.look().waiting_frames == 3);
@@ -163,7 +166,7 @@ TEST_CASE("peer_link: bytes on their way are bounded, the rest waits in order") 
   link.taken(120);
   CHECK(sent == std::vector<uint64_t>{0, 1, 2, 3, 4});
   link.close();
-  link.post({1, 9, 0, true, "x"});
+  link.post({1, 9, 0, true, ByteBlock(1)});
   link.grant({1, 1});
   CHECK(sent.size() == 5);
   CHECK(credits == 1);
@@ -189,7 +192,7 @@ TEST_CASE("peer_link: tells how many messages went out, not how many were posted
   uint32_t credits = 0;
   PeerLink link("host:1", counting(messages, told, credits), 100);
   link.open(*wrap({}, proto::OpenChannels()));
-  for (uint64_t i = 0; i < 5; ++i) link.post({1, i, 0, true, std::string(60, 'x')});
+  for (uint64_t i = 0; i < 5; ++i) link.post({1, i, 0, true, ByteBlock(60)});
   link.grant({1, 1});
   link.report_taken(10);
   link.tell_sent();
@@ -205,7 +208,7 @@ TEST_CASE("peer_link: tells how many messages went out, not how many were posted
   CHECK(told == 7);
 }
 
-TEST_CASE("remote_channel: credit goes back in groups of a quarter, a small window at once") {
+TEST_CASE("remote_channel: credit goes back in groups of half, a small window at once") {
   for (const uint32_t window : {2U, 3U, 4U, 8U, 13U, 64U}) {
     CAPTURE(window);
     uint64_t messages = 0;
@@ -216,11 +219,91 @@ TEST_CASE("remote_channel: credit goes back in groups of a quarter, a small wind
       input.grant(1, window, BatchPtr());
       CHECK(credits <= consumed);
       // Who has sent all it may has always somebody to wait for.
-      CHECK((consumed - credits) * 4 < window);
+      CHECK((consumed - credits) * 2 < window);
     }
-    const uint32_t group = (window + 3) / 4;
+    const uint32_t group = (window + 1) / 2;
     CHECK(messages == 1000 / group);
   }
+}
+
+StreamElement numbers(int rows) {
+  auto batch = TypedBatch<int64_t>::make(static_cast<uint32_t>(rows));
+  for (int i = 0; i < rows; ++i) batch->push(int64_t{i});
+  return StreamElement::of_batch({batch, {}});
+}
+
+/// Two channels of a task over one connection.
+struct TwoOutputs {
+  std::vector<uint64_t> frames;  // Tokens.
+  uint64_t bytes = 0;
+  ManualClock clock;
+  std::shared_ptr<PeerLink> link;
+  RemoteOutputs outputs{&clock};
+  std::deque<RemoteOutput> channels;
+
+  TwoOutputs() {
+    PeerLink::Transport transport;
+    transport.frame = [this](const DataFrame& frame) {
+      frames.push_back(frame.token);
+      bytes += frame.bytes.size();
+    };
+    link = std::make_shared<PeerLink>("host:1", transport);
+    for (const uint64_t token : {1, 2}) channels.emplace_back(token, link, &clock);
+  }
+  void send(size_t channel, const StreamElement& element) {
+    REQUIRE(outputs.send(channels[channel], element).is_ok());
+  }
+};
+
+TEST_CASE("remote_channel: batches are gathered until the task waits") {
+  TwoOutputs task;
+  for (int i = 0; i < 3; ++i) {
+    task.send(0, numbers(100));
+    task.send(1, numbers(100));
+  }
+  CHECK(task.frames.empty());
+  task.outputs.flush();
+  CHECK(task.frames == std::vector<uint64_t>{1, 2});
+  task.outputs.flush();
+  CHECK(task.frames.size() == 2);
+}
+
+TEST_CASE("remote_channel: nobody waits for a barrier, and it takes along what is before it") {
+  TwoOutputs task;
+  task.send(0, numbers(100));
+  task.send(1, numbers(100));
+  task.send(1, StreamElement::of_barrier({}));
+  CHECK(task.frames == std::vector<uint64_t>{2});
+  task.send(1, numbers(100));
+  task.outputs.flush();
+  CHECK(task.frames == std::vector<uint64_t>{2, 1, 2});
+}
+
+TEST_CASE("remote_channel: what is gathered is bounded in bytes, over all channels") {
+  TwoOutputs task;
+  const StreamElement element = numbers(5000);
+  uint64_t sent = 0;
+  for (int i = 0; i < 100; ++i) {  // Less than the link takes.
+    task.send(static_cast<size_t>(i % 2), element);
+    sent += 40'000;
+    CHECK(sent - std::min(sent, task.bytes) < RemoteOutputs::kGatheredBytesMax);
+  }
+  // One channel alone fills its frames.
+  task.outputs.flush();
+  task.frames.clear();
+  for (int i = 0; i < 60; ++i) task.send(0, element);
+  CHECK(task.frames.size() >= 8);
+  CHECK(task.frames.size() <= 12);
+}
+
+TEST_CASE("remote_channel: a task that keeps working lets nothing wait for long") {
+  TwoOutputs task;
+  task.send(0, numbers(10));
+  task.outputs.flush_old();
+  CHECK(task.frames.empty());
+  task.clock.advance(Duration{1});
+  task.outputs.flush_old();
+  CHECK(task.frames == std::vector<uint64_t>{1});
 }
 
 }  // namespace

@@ -221,4 +221,76 @@ TEST_CASE("codec: an EncodeBuffer holds what a writer would have appended to a s
   }
 }
 
+TEST_CASE("codec: what was written is taken out of an EncodeBuffer whole, which then goes on") {
+  EncodeBuffer buffer;
+  CHECK(buffer.take().empty());
+  // Full enough to be handed over, and so empty that it is not.
+  for (const size_t room : {size_t{0}, size_t{100}, size_t{100'000}}) {
+    for (const size_t size : {1, 99, 5000}) {
+      const std::string text(size, 'x');
+      buffer.clear(room).bytes(text.data(), size);
+      const ByteBlock taken = buffer.take();
+      CHECK(taken.view() == text);
+      CHECK(taken.capacity() <= 2 * size + 512);
+      CHECK(buffer.view().empty());
+    }
+  }
+}
+
+TEST_CASE("codec: texts that stay put point into what was read, others are copies") {
+  const std::string text(40, 't');
+  const std::string bytes = encode_to_string(Text(text));
+  const auto lies_in = [&](const char* at) {
+    return at >= bytes.data() && at < bytes.data() + bytes.size();
+  };
+  ByteReader staying(bytes, TextBytes::kStayPut);
+  const auto view = decode<Text>(staying);
+  CHECK(view.view() == text);
+  CHECK(lies_in(view.data()));
+  ByteReader copying(bytes);
+  const auto copy = decode<Text>(copying);
+  CHECK(copy.view() == text);
+  CHECK_FALSE(lies_in(copy.data()));
+}
+
+TEST_CASE("text: of every length it has the characters, and equal texts have equal words") {
+  std::string characters;
+  for (int i = 0; i < 40; ++i) characters += static_cast<char>(i * 37);
+  for (size_t size = 0; size <= characters.size(); ++size) {
+    // In a block of its own, so that a read beyond the end is seen.
+    const ByteBlock exact(characters.substr(0, size));
+    const Text text(exact.view());
+    CHECK(text.view() == exact.view());
+    CHECK(text.is_inline() == (size <= Text::kInlineBytes));
+    CHECK(text == Text::view(exact.view()));
+    CHECK(text == exact.view());
+    if (size > 0) {
+      std::string other(exact.view());
+      other.back() = static_cast<char>(other.back() ^ 1);
+      CHECK_FALSE(text == Text(other));
+      CHECK_FALSE(text == Text(other.substr(0, size - 1)));
+    }
+    if (!text.is_inline()) continue;
+    std::array<char, sizeof(Text)> expected{};
+    expected[0] = static_cast<char>(size);
+    if (size > 0) std::memcpy(expected.data() + 4, exact.data(), size);
+    CHECK(std::memcmp(&text, expected.data(), sizeof(Text)) == 0);
+  }
+}
+
+TEST_CASE("record: the texts of a row move to an arena one behind the other") {
+  Inner inner;
+  const std::string name(30, 'n');
+  inner.name = Text(name);
+  std::pair<Inner, std::vector<Text>> row{inner, {Text("short"), Text(std::string(50, 'v'))}};
+  const TextArenaRef arena(new TextArena());
+  move_texts_to(row, *arena);
+  CHECK(arena->used_bytes() == 80);
+  CHECK(row.first.name.view() == name);
+  CHECK(row.second[0] == "short");
+  CHECK(row.second[1].view() == std::string(50, 'v'));
+  CHECK(row.second[1].data() == row.first.name.data() + 30);
+  CHECK(text_bytes_of(row) == 80);
+}
+
 }  // namespace sluice

@@ -200,12 +200,14 @@ void PeerHubActor::peer_down(const caf::actor_addr& address) {
   dial(peer.endpoint);
 }
 
-/// The connection is no more. Attempts are told, too: they may have tasks that wait for a channel
-/// which the other side was to open.
 void PeerHubActor::lose(Peer& peer) {
   peer.link->close();
   const Status status =
       Status::unavailable("the connection to TaskManager " + peer.link->node() + " was lost");
+  fail_tasks(peer, status);
+}
+
+void PeerHubActor::fail_tasks(const Peer& peer, const Status& status) {
   fail_channels(peer.link, status);
   for (const ActorHandle& attempt : peer.attempts) {
     send(attempt, PeerLost{peer.endpoint.incarnation, status});
@@ -280,8 +282,8 @@ void PeerHubActor::compare(const SentSoFar& sent) {
   if (sent.messages == peer->arrived) return;
   const std::string counts = std::to_string(peer->arrived) + " of " + std::to_string(sent.messages);
   peer->arrived = sent.messages;
-  fail_channels(peer->link, Status::corruption("messages from TaskManager " + peer->link->node() +
-                                               " were lost: " + counts + " arrived"));
+  fail_tasks(*peer, Status::corruption("messages from TaskManager " + peer->link->node() +
+                                       " were lost: " + counts + " arrived"));
 }
 
 // ---- channels -----------------------------------------------------------------------------------

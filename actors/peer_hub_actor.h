@@ -100,7 +100,11 @@ class PeerHubActor final : public ActorBase {
   void output_opened(OutputOpened& opened);
   void attempt_gone(const AttemptKey& key);
   void peer_down(const caf::actor_addr& address);
+  /// The connection is no more.
   void lose(Peer& peer);
+  /// The tasks with channels over the connection, and those that wait for one which the other side
+  /// was to open.
+  void fail_tasks(const Peer& peer, const Status& status);
   Peer* sender_peer();
   /// The same, for a message that the other side has counted.
   Peer* arrival();

@@ -219,6 +219,13 @@ TEST_CASE("peer_hub: a last message that never arrived fails the task that would
   CHECK(world.task().lost[0].message().find("1 of 2 arrived") != std::string::npos);
 }
 
+TEST_CASE("peer_hub: attempts hear of lost messages, whose tasks may wait for channels to open") {
+  HubWorld world;
+  REQUIRE(world.connect());
+  world.from_peer(make_sent_so_far(2));
+  CHECK(world.lost_peers() == std::vector<std::string>{"other"});
+}
+
 TEST_CASE("peer_hub: a count that was damaged is no count, and tells of a bad connection") {
   HubWorld world;
   SentSoFar damaged = make_sent_so_far(1);

@@ -180,6 +180,11 @@ class RescaleRequest {
     int parallelism = 0;  // 0: nothing.
     bool by_cancel = false;
   };
+  /// The job does not run: what there is to go on from is its newest checkpoint.
+  void by_cancel() {
+    const std::lock_guard lock(mutex_);
+    asked_.by_cancel = asked_.parallelism > 0;
+  }
   /// Afterwards there may be another one.
   Asked take() {
     const std::lock_guard lock(mutex_);
@@ -193,7 +198,7 @@ class RescaleRequest {
 
 using Refused = std::function<void(const Status&)>;
 
-/// Stops the job for a rescale, or gives it up when it cannot run: it goes on from its newest
+/// Stops the job for a rescale, or gives it up when it does not run: it goes on from its newest
 /// checkpoint then. `on_refused` is called later if the job cannot stop now.
 Status begin_rescale(ManagerNode& node, const std::shared_ptr<RescaleRequest>& request,
                      const JobPlan& plan, int parallelism, bool by_cancel,
@@ -204,7 +209,12 @@ Status begin_rescale(ManagerNode& node, const std::shared_ptr<RescaleRequest>& r
     return Status::ok();
   }
   StopJob stop;
-  stop.on_refused = [request, on_refused](const Status& status) {
+  stop.on_refused = [&node, request, on_refused](const Status& status) {
+    if (status.code() == StatusCode::kFailedPrecondition) {
+      request->by_cancel();
+      node.cancel_jobs();
+      return;
+    }
     (void)request->take();
     if (on_refused) on_refused(status);
   };
@@ -398,8 +408,9 @@ Result<JobResult> run_job_manager(const JobBuild& build, const JobSettings& give
     const JobResult run = run_once(node, job, settings, rescale, cluster.reactive, log);
     add_run(total, run);
     const auto [parallelism, by_cancel] = rescale->take();
-    // Without a savepoint the job has ended by itself, or failed.
-    const bool has_stopped = run.status == JobStatus::kFinished && !run.savepoint.empty();
+    // Without a savepoint the job has ended by itself, or failed. With one it may have failed in
+    // committing: the next run commits the rest.
+    const bool has_stopped = run.status != JobStatus::kCancelled && !run.savepoint.empty();
     const bool given_up = by_cancel && run.status == JobStatus::kCancelled;
     if (parallelism == 0 || !(has_stopped || given_up)) break;
     settings.options.put(options::kParallelism, static_cast<int64_t>(parallelism));

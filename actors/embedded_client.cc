@@ -187,7 +187,9 @@ Result<SteeringOutcome> EmbeddedClient::stop(const std::string& job, const StopR
   settings_.cluster->stop_jobs(std::move(message));
   if (const auto status = wait_or_end(*refused, *settings_.outcome, timeout, *settings_.clock))
     return *status;
-  if (!settings_.outcome->get()) return not_ended(timeout);
+  const auto ended = settings_.outcome->get();
+  if (!ended) return not_ended(timeout);
+  if (ended->status == JobStatus::kFailed) return ended->error;
   return wait_for_end(Duration(0));
 }
 

@@ -100,7 +100,9 @@ Behavior JobMasterActor::make_behavior() {
       [this](const StopJob& stop) {
         stop_ = stop;
         apply({JobEventKind::kStopRequested});
+        if (machine_.phase() != JobPhase::kRunning) send_later(this, kStopPatience, StopOverdue{});
       },
+      [this](StopOverdue) { stop_overdue(); },
       [this](const CancelJob&) { apply({JobEventKind::kCancelRequested}); },
       [this](const InspectJob& request) { inspect(request); },
       [this](const SnapshotJob& request) { take_snapshot(request); },
@@ -540,6 +542,25 @@ void JobMasterActor::take_snapshot(const SnapshotJob& request) {
   send(coordinator_, std::move(take));
 }
 
+// A job may wait for slots for ever. What there was to save is in its newest checkpoint.
+void JobMasterActor::stop_overdue() {
+  const JobPhase phase = machine_.phase();
+  if (!machine_.stop_requested() || phase == JobPhase::kRunning || machine_.is_at_end()) return;
+  const bool is_waiting = phase == JobPhase::kAllocating || phase == JobPhase::kRestarting;
+  if (!is_waiting || machine_.is_partial()) {
+    send_later(this, kStopPatience, StopOverdue{});
+    return;
+  }
+  machine_.stop_refused();
+  const std::string why = "the job does not run, so there is nothing to save";
+  if (stop_.on_refused) {
+    stop_.on_refused(Status::failed_precondition(why + "; cancel ends it"));
+    return;
+  }
+  note(why + "; it is cancelled");
+  apply({JobEventKind::kCancelRequested});
+}
+
 void JobMasterActor::snapshot_answered(const SnapshotAnswered& answered) {
   const auto found = snapshots_.find(answered.request);
   if (found != snapshots_.end()) {
@@ -547,6 +568,10 @@ void JobMasterActor::snapshot_answered(const SnapshotAnswered& answered) {
     snapshots_.erase(found);
   } else if (answered.status.is_ok()) {
     savepoint_ = answered.path;
+  } else if (!answered.path.empty()) {
+    // Complete, though not all of its output is committed: who starts from it commits the rest.
+    savepoint_ = answered.path;
+    note(answered.status.message());
   } else {
     note("no savepoint: " + answered.status.message());
     machine_.stop_refused();

@@ -27,6 +27,8 @@ class JobMasterActor final : public ActorBase {
   static constexpr int kCommitRoundsMax = 8;
   static constexpr Duration kCommitBackoffFirst{50};
   static constexpr size_t kFailuresKept = 20;
+  /// How long a stop waits for tasks that run.
+  static constexpr Duration kStopPatience{3000};
 
   struct Settings {
     JobNumber number = 0;
@@ -73,6 +75,7 @@ class JobMasterActor final : public ActorBase {
   void to_all_tasks(const std::function<void(size_t task)>& send_one);
   void cancel_tasks();
   void stop_sources();
+  void stop_overdue();
   void align_sources();
   void commit();
   void commit_round_done(const SinkCommit::Round& round);

@@ -90,6 +90,8 @@ class JobStateMachine {
   const Status& failure() const { return failure_; }
   /// No task had been deployed when the failure was found, or none of them took the stored state.
   bool failed_before_start() const { return failed_before_start_; }
+  /// It was asked to stop, and has not refused.
+  bool stop_requested() const { return stop_requested_; }
   /// The job runs on: it may be asked to stop again.
   void stop_refused() { stop_requested_ = false; }
   /// From now on a failure is final.

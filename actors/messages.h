@@ -279,6 +279,9 @@ struct CommitRoundDone {
   SinkCommit::Round round;
 };
 struct CommitAgain {};
+
+/// A stop has waited for tasks that run.
+struct StopOverdue {};
 struct DiscardDone {
   Status status;
 };
@@ -439,6 +442,7 @@ SLUICE_LOCAL_MESSAGE(sluice::TaskManagerLost)
 SLUICE_LOCAL_MESSAGE(sluice::InputsChecked)
 SLUICE_LOCAL_MESSAGE(sluice::CommitRoundDone)
 SLUICE_LOCAL_MESSAGE(sluice::CommitAgain)
+SLUICE_LOCAL_MESSAGE(sluice::StopOverdue)
 SLUICE_LOCAL_MESSAGE(sluice::DiscardDone)
 SLUICE_LOCAL_MESSAGE(sluice::CancelTimedOut)
 SLUICE_LOCAL_MESSAGE(sluice::AlignSources)

@@ -80,8 +80,10 @@ void CheckpointProtocol::on(const checkpoint_event::TasksRunning& event) {
 void CheckpointProtocol::on(const checkpoint_event::TasksStopping& event) {
   abort_all(Status::cancelled(event.reason));
   if (life_ == Life::kCommitting && stop_request_) {
+    const std::string where = stop_request_->target.empty() ? std::to_string(committing_.value)
+                                                            : "in " + stop_request_->target;
     const Status status = Status::unavailable(
-        "the savepoint in " + stop_request_->target +
+        "the savepoint " + where +
         " is complete but not all of its output is committed; start from it to commit the rest (" +
         event.reason + ")");
     act(SnapshotAnswer{stop_request_->request, status, committing_});

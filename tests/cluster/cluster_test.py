@@ -385,6 +385,24 @@ def test_stop_that_does_not_come():
     shutil.rmtree(job.root)
 
 
+def test_stop_of_a_job_that_waits_for_slots():
+    """There is nothing to save: who asks for a savepoint is told so, and SIGTERM ends the process."""
+    job = Job()
+    environment = private_runtime(job)
+    with job.cluster() as cluster:
+        cluster.start_manager(environment=environment)
+        cluster.manager.wait_for("waiting for slots", SOON)
+        refusal = sluice("stop", "--jobmanager", f"127.0.0.1:{cluster.port}", environment=environment,
+                         status=1)
+        assert "the job does not run, so there is nothing to save; cancel ends it" in refusal, refusal
+        assert cluster.manager.is_alive(), cluster.log()
+        cluster.manager.send(signal.SIGTERM)
+        cluster.manager.wait_for("nothing to save; it is cancelled", SOON)
+        cluster.manager.end(SOON)
+        assert '"status":"CANCELLED"' in cluster.manager.output, cluster.manager.output
+    shutil.rmtree(job.root)
+
+
 def test_rescale_that_has_to_wait():
     """Who asks for it while the job waits for slots gets the answer when it has happened."""
     job = Job(rate=4000)
@@ -401,6 +419,23 @@ def test_rescale_that_has_to_wait():
             cluster.start_worker(slots=2)
             cluster.manager.wait_for("rescaled to parallelism 2", SOON)
             assert asking.wait(SOON) == 0, asking.stdout.read()
+        finished(cluster)
+        job.check_output(cluster)
+
+
+def test_rescale_of_a_job_that_waits_for_slots():
+    """It goes on with the slots there are, from its newest checkpoint."""
+    job = Job(rate=4000)
+    environment = private_runtime(job)
+    with job.cluster(parallelism=2) as cluster:
+        cluster.start_manager(environment=environment)
+        workers = [cluster.start_worker(slots=1) for _ in range(2)]
+        job.wait_for_checkpoints(cluster, 2)
+        workers[0].kill()
+        cluster.manager.wait_for("waiting for slots", SOON)
+        sluice("rescale", "-p", "1", "--jobmanager", f"127.0.0.1:{cluster.port}",
+               environment=environment)
+        cluster.manager.wait_for("rescaled to parallelism 1", SOON)
         finished(cluster)
         job.check_output(cluster)
 

@@ -253,6 +253,7 @@ TEST_CASE_FIXTURE(
     CHECK_FALSE(find<action::FailJob>()->may_restart);
     CHECK(find<action::SnapshotAnswer>()->status.message().find("/savepoints/a") !=
           std::string::npos);
+    CHECK(find<action::SnapshotAnswer>()->id == id);
   }
 }
 

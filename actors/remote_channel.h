@@ -26,7 +26,7 @@ class RemoteOutput {
 
   Status send(const StreamElement& element) {
     if (!encoder_.has_room()) flush();
-    const Status encoded = encoder_.encode(element);
+    Status encoded = encoder_.encode(element);
     if (element.kind != ElementKind::kBatch) flush();
     return encoded;
   }
@@ -55,7 +55,7 @@ class RemoteOutputs {
 
   Status send(RemoteOutput& output, const StreamElement& element) {
     const size_t before = output.gathered_bytes();
-    const Status sent = output.send(element);
+    Status sent = output.send(element);
     gathered_bytes_ += output.gathered_bytes() - before;
     if (output.gathered_bytes() == 0) return sent;
     if (gathering_.empty()) since_ns_ = clock_->steady_ns();

@@ -10,7 +10,8 @@ checkpoints and cancels while every core is busy. About three minutes; nothing e
                                tests/bench/results/cluster.json
 
 Prints a line for each aim and writes all numbers into the file. Half of the channels of the keyed exchange
-are remote.
+are remote. The two TaskManagers share the machine's cores as `tools/cluster` has it; throughput with as many
+threads in each as there are cores, the default, is measured as well.
 """
 import argparse
 import json
@@ -34,6 +35,7 @@ from local_cluster import LocalCluster, Process  # noqa: E402
 PROGRAM = os.path.join(ROOT, "bazel-bin/tests/bench/bid_exchange_job")
 SLUICE = os.path.join(ROOT, "bazel-bin/tools/sluice")
 LONG = 300
+SHARED_CORES = ["-D", f"scheduler.threads={max(1, os.cpu_count() // 2)}"]
 
 
 def embedded(rows):
@@ -42,12 +44,12 @@ def embedded(rows):
     return json.loads(process.output)
 
 
-def distributed(rows):
+def distributed(rows, flags=SHARED_CORES):
     arguments = ["--rows", str(rows)]
     with LocalCluster(PROGRAM, arguments, ["-p", "2", "--summary", "json"]) as cluster:
         cluster.start_manager()
         for _ in range(2):
-            cluster.start_worker(slots=1)
+            cluster.start_worker(slots=1, flags=flags)
         assert cluster.manager.end(LONG) == 0, cluster.log()
         return json.loads(cluster.manager.output)
 
@@ -66,10 +68,11 @@ def with_cpu(run, rows):
 def throughput(rows, runs):
     """In turns, so that both have the same neighbours. A cluster's time includes the start of its
     TaskManagers, so a run must be long."""
-    alone, together = [], []
+    alone, together, crowded = [], [], []
     for _ in range(runs):
         alone.append(with_cpu(embedded, rows))
         together.append(with_cpu(distributed, rows))
+        crowded.append(with_cpu(lambda rows: distributed(rows, flags=()), rows))
 
     def median(runs, index):
         return round(statistics.median(run[index] for run in runs))
@@ -78,6 +81,7 @@ def throughput(rows, runs):
             "embedded_cpu_ns_per_row": median(alone, 1),
             "cluster_cpu_ns_per_row": median(together, 1),
             "ratios": [round(b[0] / a[0], 3) for a, b in zip(alone, together)],
+            "ratios_with_a_thread_per_core": [round(b[0] / a[0], 3) for a, b in zip(alone, crowded)],
             "cpu_ratios": [round(a[1] / b[1], 3) for a, b in zip(alone, together)]}
 
 
@@ -88,7 +92,7 @@ def hop_latency(rate, seconds):
     with LocalCluster(PROGRAM, arguments, ["-p", "2", "--summary", "json"]) as cluster:
         cluster.start_manager()
         for _ in range(2):
-            cluster.start_worker(slots=1)
+            cluster.start_worker(slots=1, flags=SHARED_CORES)
         assert cluster.manager.end(LONG) == 0, cluster.log()
         took = json.loads(cluster.manager.output)["seconds"]
     tasks = []

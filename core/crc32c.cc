@@ -120,7 +120,13 @@ SLUICE_FOLDING inline __m512i fold(__m512i sum, __m512i constants, __m512i data)
   return _mm512_ternarylogic_epi64(low, high, data, 0x96);  // All three added.
 }
 
-/// `size`: at least kFoldedBytes.
+SLUICE_FOLDING inline uint64_t add_part(uint64_t state, __m128i part) {
+  state = _mm_crc32_u64(state, static_cast<uint64_t>(_mm_cvtsi128_si64(part)));
+  return _mm_crc32_u64(state, static_cast<uint64_t>(_mm_extract_epi64(part, 1)));
+}
+
+/// `size`: at least kFoldedBytes. No array on the stack: GCC 12 with its address sanitizer looks
+/// for it at the wrong place in such a function.
 SLUICE_FOLDING uint32_t crc32c_folding(uint32_t crc, const char* data, size_t size) {
   const auto load = [&data](size_t at) SLUICE_FOLDING { return _mm512_loadu_si512(data + at); };
   __m512i a =
@@ -140,11 +146,12 @@ SLUICE_FOLDING uint32_t crc32c_folding(uint32_t crc, const char* data, size_t si
   }
   const __m512i next = fold_constants<64>();
   d = fold(fold(fold(a, next, b), next, c), next, d);
-  alignas(64) uint64_t words[8];
-  _mm512_store_si512(words, d);
   // The instruction does to these 64 bytes what it would have done to all before them.
   uint64_t state = 0;
-  for (const uint64_t word : words) state = _mm_crc32_u64(state, word);
+  state = add_part(state, _mm512_maskz_extracti32x4_epi32(0xF, d, 0));
+  state = add_part(state, _mm512_maskz_extracti32x4_epi32(0xF, d, 1));
+  state = add_part(state, _mm512_maskz_extracti32x4_epi32(0xF, d, 2));
+  state = add_part(state, _mm512_maskz_extracti32x4_epi32(0xF, d, 3));
   return crc32c_instruction(~static_cast<uint32_t>(state), data, size);
 }
 #undef SLUICE_FOLDING

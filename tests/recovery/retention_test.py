@@ -2,6 +2,7 @@
 """Which ends of a job its checkpoints outlive: finished, stopped with a savepoint, cancelled, failed,
 killed. Savepoints and the checkpoints of other runs always do."""
 import glob
+import json
 import os
 import subprocess
 import sys
@@ -44,6 +45,8 @@ class RetentionTest(job_runs.JobTestCase):
                               stdout=subprocess.PIPE, timeout=job_runs.WAIT_S).stdout
 
     def cancel(self, job):
+        # A savepoint becomes the first checkpoint of the job that starts from it before that is seen.
+        job_runs.wait_until(lambda: json.loads(self.sluice("list", "--json")), "job in the list", job)
         self.sluice("cancel")
         done = job_runs.wait(job)
         self.assertEqual(done.summary["status"], "CANCELLED", done)

@@ -570,8 +570,9 @@ def test_tls():
 EXPECTED = []
 
 
-def main():
-    tests = {name[5:]: test for name, test in globals().items() if name.startswith("test_")}
+def run_tests(functions):
+    """Those of a module, or the ones that are named on the command line, without "test_"."""
+    tests = {name[5:]: test for name, test in functions.items() if name.startswith("test_")}
     EXPECTED.extend(flight_oracle.delays(FLIGHTS, HOUR, 9 * HOUR)[0])
     for name in sys.argv[1:] or tests:
         start = time.monotonic()
@@ -580,4 +581,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_tests(globals())

@@ -18,8 +18,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "../recovery"))
 import cluster_test  # noqa: E402
-from cluster_test import (FLIGHTS, HOUR, PROGRAM, SLUICE, SOON, Job, finished,  # noqa: E402
-                          private_runtime, sluice)
+from cluster_test import PROGRAM, SLUICE, SOON, Job, finished, private_runtime, sluice  # noqa: E402
 from kill_test import Reader  # noqa: E402
 
 QUICK = ["-D", "heartbeat.interval=100ms", "-D", "heartbeat.timeout=1500ms"]
@@ -231,14 +230,5 @@ def test_a_cancelled_job_stays_cancelled():
     shutil.rmtree(job.root)
 
 
-def main():
-    tests = {name[5:]: test for name, test in globals().items() if name.startswith("test_")}
-    cluster_test.EXPECTED.extend(cluster_test.flight_oracle.delays(FLIGHTS, HOUR, 9 * HOUR)[0])
-    for name in sys.argv[1:] or tests:
-        start = time.monotonic()
-        tests[name]()
-        print(f"{name}: ok, {time.monotonic() - start:.1f} s", flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    cluster_test.run_tests(globals())

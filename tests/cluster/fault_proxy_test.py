@@ -10,7 +10,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "../support"))
 import cluster_test  # noqa: E402
-from cluster_test import FLIGHTS, HOUR, SOON, Job, finished  # noqa: E402
+from cluster_test import SOON, Job, finished  # noqa: E402
 from tcp_proxy import TcpProxy  # noqa: E402
 
 SILENT = 5  # Seconds; the job would wait for longer if a fault were not noticed.
@@ -239,14 +239,5 @@ def test_lost_heartbeats():
     run_controlled(check, fault=fault)
 
 
-def main():
-    tests = {name[5:]: test for name, test in globals().items() if name.startswith("test_")}
-    cluster_test.EXPECTED.extend(cluster_test.flight_oracle.delays(FLIGHTS, HOUR, 9 * HOUR)[0])
-    for name in sys.argv[1:] or tests:
-        start = time.monotonic()
-        tests[name]()
-        print(f"{name}: ok, {time.monotonic() - start:.1f} s", flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    cluster_test.run_tests(globals())
